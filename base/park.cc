@@ -1,0 +1,85 @@
+#include "base/park.h"
+
+#include <unistd.h>
+
+#include <thread>
+#include <utility>
+
+#include "base/cacheline.h"
+#include "base/note.h"
+
+namespace mpg {
+namespace {
+
+std::atomic<int64_t> parked_threads{0};
+
+struct ThreadWaiter : Waiter {
+  constexpr ThreadWaiter();
+  ~ThreadWaiter();
+  Note note;
+};
+
+void ThreadPark(Waiter* w, const ParkSite* site, RuntimeLock* lock, void* arg) {
+  auto* self = static_cast<ThreadWaiter*>(w);
+  if (lock != nullptr) lock->Unlock();
+  if (site->commit != nullptr && !site->commit(w, arg)) return;
+  // relaxed: a count for a monitor, which looks more than once.
+  parked_threads.fetch_add(1, std::memory_order_relaxed);
+  self->note.Sleep();
+  parked_threads.fetch_sub(1, std::memory_order_relaxed);
+  self->note.Clear();
+}
+
+void ThreadReady(Waiter* w) { static_cast<ThreadWaiter*>(w)->note.Wakeup(); }
+
+void ThreadPreempt(Waiter* w) {
+  // relaxed: see Waiter::preempt.
+  w->preempt.store(false, std::memory_order_relaxed);
+}
+
+bool ThreadCanSpin(Waiter*, int iteration) {
+  // Go: active_spin. With one core the holder cannot run while we spin.
+  static const bool many_cpus = sysconf(_SC_NPROCESSORS_ONLN) > 1;
+  return many_cpus && iteration < 4;
+}
+
+void ThreadSpawn(Waiter*, absl::AnyInvocable<void()> fn) {
+  std::thread(std::move(fn)).detach();
+}
+
+constexpr WaiterOps kThreadOps = {
+    ThreadPark,    ThreadReady,   ThreadReady,
+    ThreadPreempt, ThreadCanSpin, ThreadSpawn,
+};
+
+constexpr ThreadWaiter::ThreadWaiter() : Waiter(&kThreadOps) {}
+
+ThreadWaiter::~ThreadWaiter() {
+  // Code in later thread-exit destructors gets a waiter afresh, if it must.
+  ThreadState* t = ThisThread();
+  if (t->current == this) t->current = nullptr;
+}
+
+}  // namespace
+
+namespace internal {
+
+ABSL_ATTRIBUTE_NOINLINE Waiter* MakeThreadWaiter() {
+  static thread_local ThreadWaiter waiter;
+  ThisThread()->current = &waiter;
+  return &waiter;
+}
+
+int64_t ParkedThreads() {
+  // relaxed: see ThreadPark.
+  return parked_threads.load(std::memory_order_relaxed);
+}
+
+}  // namespace internal
+
+void DoSpin() {
+  // Go: active_spin_cnt.
+  for (int i = 0; i < 30; ++i) CpuRelax();
+}
+
+}  // namespace mpg

@@ -1,0 +1,37 @@
+// Why a waiter is blocked, in Go's words (Go: waitReason, runtime2.go).
+// Shown in goroutine dumps, traces and metrics.
+#ifndef MPG_BASE_WAIT_REASON_H_
+#define MPG_BASE_WAIT_REASON_H_
+
+#include <cstdint>
+
+#include "absl/strings/string_view.h"
+
+namespace mpg {
+
+enum class WaitReason : uint8_t {
+  kNone,
+  kChanReceive,
+  kChanSend,
+  kChanReceiveNil,
+  kChanSendNil,
+  kSelect,
+  kSelectNoCases,
+  kSemacquire,
+  kSyncMutexLock,
+  kSyncRWMutexRLock,
+  kSyncRWMutexLock,
+  kSyncCondWait,
+  kSyncWaitGroupWait,
+  kSleep,
+  kIOWait,
+  kPreempted,
+  kStoppingTheWorld,
+  kRuntimeWait,
+};
+
+absl::string_view WaitReasonName(WaitReason reason);
+
+}  // namespace mpg
+
+#endif  // MPG_BASE_WAIT_REASON_H_
