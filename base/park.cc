@@ -19,7 +19,8 @@ struct ThreadWaiter : Waiter {
   Note note;
 };
 
-void ThreadPark(Waiter* w, const ParkSite* site, RuntimeLock* lock, void* arg) {
+void ThreadPark(Waiter* w, const ParkSite* site, RuntimeLock* lock, void* arg)
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {  // unlocks what its caller has locked
   auto* self = static_cast<ThreadWaiter*>(w);
   if (lock != nullptr) lock->Unlock();
   if (site->commit != nullptr && !site->commit(w, arg)) return;

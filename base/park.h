@@ -50,9 +50,10 @@ struct ParkSite {
   // Go: gopark's unlockf.
   bool (*commit)(Waiter* w, void* arg);
   // May be null. The scheduler that runs `w` is ending while `w` is parked
-  // here: take `w` off every queue that could ready it. Called with no lock
-  // held, at most once, instead of the Ready; `w` never runs again.
-  void (*abandon)(Waiter* w, void* arg);
+  // here: take `w` off every queue that could ready it and return true; `w`
+  // never runs again. Return false if somebody has already taken it off and is
+  // about to call Ready. Called with no lock held, from any thread.
+  bool (*abandon)(Waiter* w, void* arg);
 };
 
 // How one kind of waiter does what every waiter can.
