@@ -1,7 +1,7 @@
 // The C++ exception state of a thread, which must follow the flow of control
 // that it belongs to when stacks are switched: the chain of exceptions that are
-// being handled (what `throw;` rethrows) and the number that are in flight (what
-// std::uncaught_exceptions counts).
+// being handled (what `throw;` rethrows) and the number that are in flight
+// (what std::uncaught_exceptions counts).
 //
 //   EhState* const thread = ThreadEhState();   // once a thread
 //   SwitchEhState(thread, &me->eh, &next->eh);

@@ -18,8 +18,8 @@
 // ThreadSanitizer's fibers are dear (some 8000 may live at once, and making one
 // takes microseconds), so a fiber belongs to a stack, is made at the stack's
 // first use, and serves one goroutine after another. It is renewed now and
-// then: a goroutine that ends by switching away leaves its frames on the fiber's
-// shadow call stack, which holds 65536.
+// then: a goroutine that ends by switching away leaves its frames on the
+// fiber's shadow call stack, which holds 65536.
 //
 // Thread safety: the owner of the flow or of the stack only.
 #ifndef MPG_RUNTIME_SWITCH_FIBER_SAN_H_

@@ -14,9 +14,9 @@
 #endif
 
 #if defined(__AVX512F__)
-#define MPG_SWITCH_AVX512                                                  \
-  "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",  \
-      "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30",       \
+#define MPG_SWITCH_AVX512                                                 \
+  "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", \
+      "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30",      \
       "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7",
 #else
 #define MPG_SWITCH_AVX512
@@ -28,9 +28,9 @@ namespace internal {
 // Nothing is pushed, so the red zone below the old sp survives.
 //
 // The clobber list is every register that the compiler allocates; xmmN stands
-// for ymmN and zmmN too. gcc takes the names of the AVX-512 registers only where
-// they are enabled, so a function that gets AVX-512 by a target attribute of its
-// own must not contain a switch.
+// for ymmN and zmmN too. gcc takes the names of the AVX-512 registers only
+// where they are enabled, so a function that gets AVX-512 by a target attribute
+// of its own must not contain a switch.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SwitchContext(Context* from,
                                                        const Context* to) {
   asm volatile(
