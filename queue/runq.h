@@ -319,10 +319,10 @@ class RunQueue {
       // relaxed: the owner wrote it.
       batch[i] = ring_[(head + i) % N].load(std::memory_order_relaxed);
     }
-    // acquire on failure: for cached_head_, as in RefreshHead. relaxed on
-    // success: the owner alone refills these slots.
+    // acquire: for cached_head_, as in RefreshHead. No release: the owner alone
+    // refills these slots.
     if (!head_.compare_exchange_strong(head, head + N / 2,
-                                       std::memory_order_relaxed,
+                                       std::memory_order_acquire,
                                        std::memory_order_acquire)) {
       // A thief made room.
       cached_head_ = head;
