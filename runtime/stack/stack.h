@@ -235,7 +235,7 @@ class StackPool {
 // A processor's stacks: two batches of 32 resting ones at most, and some clean
 // or fresh ones.
 //
-// Thread safety: only the owner calls Take, Give and Flush. The owner may
+// Thread safety: only the owner calls Take, TryTakeLocal, Give and Flush. The owner may
 // change if each hand-over synchronizes.
 class StackCache {
  public:
@@ -253,6 +253,14 @@ class StackCache {
     StackPool::Resting* const r = list_.Get();
     if (ABSL_PREDICT_TRUE(r != nullptr)) return StackPool::FromResting(r);
     return TakeCold(why);
+  }
+
+  // Takes a stack that is at hand and touched already: no lock, no system call.
+  bool TryTakeLocal(Stack* out) {
+    StackPool::Resting* const r = list_.GetLocal();
+    if (r == nullptr) return false;
+    *out = StackPool::FromResting(r);
+    return true;
   }
 
   // Gives a stack of the same pool, perhaps taken through another cache. deep:

@@ -12,8 +12,8 @@
 //   SanAfterSwitch(&from);                     // immediately after; and first
 //                                              // thing in a context's entry
 //
-// A goroutine that ends and hands its stack to the next with no switch in
-// between calls only SanOnStackTaken for the next.
+//   SanHandOver(&g, &next);                    // g ends, and next starts on its
+//                                              // stack with no switch between
 //
 // ThreadSanitizer's fibers are dear (some 8000 may live at once, and making one
 // takes microseconds), so a fiber belongs to a stack, is made at the stack's
@@ -83,6 +83,12 @@ inline void SanOnStackTaken(SanFiber* f, SanStack*, const void* lo,
   f->size = size;
 }
 
+inline void SanHandOver(const SanFiber* from, SanFiber* to) {
+  to->fake_stack = nullptr;
+  to->bottom = from->bottom;
+  to->size = from->size;
+}
+
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SanBeforeSwitch(SanFiber* from,
                                                          const SanFiber* to,
                                                          bool from_ends) {
@@ -131,6 +137,10 @@ inline void SanOnStackTaken(SanFiber* f, SanStack* stack, const void*, size_t) {
   f->fiber = stack->fiber;
 }
 
+inline void SanHandOver(const SanFiber* from, SanFiber* to) {
+  to->fiber = from->fiber;
+}
+
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SanBeforeSwitch(SanFiber*,
                                                          const SanFiber* to,
                                                          bool) {
@@ -149,6 +159,7 @@ inline constexpr size_t kSanStackBytes = 0;
 
 inline void SanAdoptThread(SanFiber*) {}
 inline void SanOnStackTaken(SanFiber*, SanStack*, const void*, size_t) {}
+inline void SanHandOver(const SanFiber*, SanFiber*) {}
 inline void SanBeforeSwitch(SanFiber*, const SanFiber*, bool) {}
 inline void SanAfterSwitch(SanFiber*) {}
 inline void SanOnStackGiven(void*, size_t) {}
