@@ -14,7 +14,7 @@
 //   cache.Give(s, /*deep=*/false);
 //   cache.Flush();                            // before the cache is destroyed
 //
-// A stack lies in a slot of stack_size bytes, aligned to stack_size:
+// A stack lies in a slot of stack_size bytes, at a multiple of stack_size:
 //
 //   slot                                                     slot + stack_size
 //   | guard | usable, grows down .......................... hi | colour | san |
@@ -23,6 +23,9 @@
 // - colour: hi differs from slot to slot by multiples of a cache line, because
 //   hot words at the same page offset in every stack would all compete for the
 //   same few sets of the caches (L1 is indexed by the page offset).
+// - stack_size is an odd number of pages for the same reason: TLBs are indexed
+//   by the low bits of the page number, and at a distance of 256 KiB 32 stacks
+//   fill the share of a 2048-entry TLB that they can reach.
 // - san: SanStack, in sanitizer builds only.
 //
 // A stack nobody uses is in one of these states:
@@ -75,8 +78,8 @@ struct Stack {
 };
 
 struct StackPoolOptions {
-  // Address space a stack, guard included; rounded up to a power of two of at
-  // least 32 KiB.
+  // Address space a stack, guard included; rounded up to an odd number of pages
+  // and to at least 32 KiB.
   size_t stack_size = 256 << 10;
   // hi varies by colours * colour_step bytes; colours is a power of two, and 1
   // turns it off. Figures: stack_benchmark's ring.
@@ -193,8 +196,7 @@ class StackPool {
     return Stack{reinterpret_cast<char*>(r + 1)};
   }
   char* Slot(Stack s) const {
-    return reinterpret_cast<char*>(reinterpret_cast<uintptr_t>(s.hi - 1) &
-                                   ~(uintptr_t{stack_size_} - 1));
+    return s.hi - 1 - reinterpret_cast<uintptr_t>(s.hi - 1) % stack_size_;
   }
   Stack StackInSlot(char* slot) const;
 
@@ -261,6 +263,13 @@ class StackCache {
     if (r == nullptr) return false;
     *out = StackPool::FromResting(r);
     return true;
+  }
+
+  // The stack given last, if there is one at hand; empty if that would take a
+  // lock or a system call.
+  Stack TakeHot() {
+    StackPool::Resting* const r = list_.GetLocal();
+    return r != nullptr ? StackPool::FromResting(r) : Stack();
   }
 
   // Gives a stack of the same pool, perhaps taken through another cache. deep:

@@ -1,7 +1,8 @@
+#include <unistd.h>
+
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,10 +18,9 @@ namespace {
 
 constexpr size_t kMinStackSize = 32 << 10;
 
-size_t RoundUpToPowerOfTwo(size_t n) {
-  size_t size = kMinStackSize;
-  while (size < n) size *= 2;
-  return size;
+size_t RoundUpToOddPages(size_t n) {
+  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return (((std::max(n, kMinStackSize) + page - 1) / page) | 1) * page;
 }
 
 absl::Status Refused(int error, absl::string_view what) {
@@ -49,7 +49,7 @@ void UnregisterRoots(const char*, size_t, size_t) {}
 }  // namespace
 
 StackPool::StackPool(const StackPoolOptions& options)
-    : stack_size_(RoundUpToPowerOfTwo(options.stack_size)),
+    : stack_size_(RoundUpToOddPages(options.stack_size)),
       colours_(options.colours),
       colour_step_(options.colour_step),
       memory_(options.syscalls) {
@@ -128,7 +128,7 @@ bool StackPool::Grow(absl::Status* why) {
     }
   }
   const uintptr_t start = reinterpret_cast<uintptr_t>(slab.mapping);
-  slab.base = slab.mapping + (-start & (stack_size_ - 1));
+  slab.base = slab.mapping + (stack_size_ - start % stack_size_) % stack_size_;
   slab.stacks = stacks;
   bytes_mapped_ += slab.mapping_size;
   RegisterRoots(slab.mapping, slab.mapping_size, bytes_mapped_);

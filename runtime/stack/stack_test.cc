@@ -57,14 +57,14 @@ TEST(StackPoolTest, StackIsAlignedWritableAndAsLargeAsAsked) {
   StackPoolOptions options;
   options.stack_size = 100 << 10;
   StackPool pool(options);
-  EXPECT_EQ(pool.stack_size(), size_t{128} << 10);
+  EXPECT_EQ(pool.stack_size(), size_t{100} << 10);
   StackCache cache(&pool);
   std::vector<Stack> stacks;
   for (int i = 0; i < 100; ++i) {
     const Stack s = MustTake(cache);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(s.hi) % 64, 0u);
     EXPECT_GE(pool.Usable(s),
-              (size_t{128} << 10) - StackPool::kGuardSize - 4096);
+              (size_t{100} << 10) - StackPool::kGuardSize - 4096);
     Fill(pool, s, i);
     stacks.push_back(s);
   }
@@ -450,7 +450,7 @@ TEST(StackPoolFailureTest, LittleAddressSpaceGivesSmallSlabs) {
 
 TEST(StackPoolFailureTest, RunningOutOfSlabsIsReported) {
   FakeSyscalls fake;
-  fake.largest_map = 512 << 10;  // one stack a slab
+  fake.largest_map = 540 << 10;  // one stack a slab
   StackPool pool(With(&fake));
   StackCache cache(&pool);
   absl::Status why;
