@@ -73,6 +73,10 @@ class BasicIdleMask {
   // when nothing moves, and never 0 while a bit is set.
   int Count() const { return count_.load(std::memory_order_seq_cst); }
 
+  // As Count, but may be old: for a caller that will look again, or whose loss
+  // of parallelism somebody else makes good. relaxed: so said.
+  int CountRelaxed() const { return count_.load(std::memory_order_relaxed); }
+
   // Removes one and returns it, the first found from start_hint (any number) on
   // and round; -1 if none is found. Only one caller gets each.
   int TakeAny(uint32_t start_hint) {

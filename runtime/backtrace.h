@@ -1,0 +1,31 @@
+// Call stacks: taken, and printed as Go prints them.
+#ifndef MPG_RUNTIME_BACKTRACE_H_
+#define MPG_RUNTIME_BACKTRACE_H_
+
+#include <string>
+
+namespace mpg {
+namespace internal {
+
+struct Backtrace {
+  static constexpr int kMaxFrames = 100;  // Go shows 50 and 50
+  void* pcs[kMaxFrames];
+  int size = 0;
+  bool truncated = false;
+};
+
+// The caller's stack. Async-signal-safe once it has been called before (the
+// unwinder loads itself at its first use).
+void TakeBacktrace(Backtrace* out);
+
+// "func(...)\n\tbinary+0x1234\n" for each frame; frames of the scheduler itself
+// are left out, as Go leaves out its own.
+std::string FormatBacktrace(const Backtrace& trace);
+
+// "func(...)\n\tbinary+0x1234\n" for one address.
+std::string FormatPc(const void* pc);
+
+}  // namespace internal
+}  // namespace mpg
+
+#endif  // MPG_RUNTIME_BACKTRACE_H_

@@ -1,0 +1,131 @@
+// G: a goroutine. Go: type g (runtime2.go).
+//
+// Life. NewG takes a descriptor from the processor's free list and the caller
+// builds the closure in it; Spawn queues it. It has no stack until it first
+// runs. When the closure returns, the stack goes to the next new goroutine or
+// to the stack cache, and the descriptor back to the free list. Descriptors
+// are never unmapped while their Sched lives, so a stale pointer reads a dead
+// or another goroutine, never a hole.
+//
+// Who owns a G, by status (only the owner writes its fields):
+//
+//   status      owner                           where it is queued
+//   kIdle       who is building it              nowhere
+//   kRunnable   the queue it is on              a run queue, runnext, global
+//   kRunning    its M, m->curg == g             nowhere
+//   kSyscall    its M                           nowhere
+//   kWaiting    who will call Ready             what it waits for, if anything
+//   kPreempted  its M, asleep in a handler      as if locked to that M
+//   kDead       a free list                     P's or Sched's free list
+#ifndef MPG_RUNTIME_G_H_
+#define MPG_RUNTIME_G_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "base/cacheline.h"
+#include "base/park.h"
+#include "runtime/spawn.h"
+#include "runtime/stack/stack.h"
+#include "runtime/switch/eh_state.h"
+#include "runtime/switch/fiber_san.h"
+#include "runtime/switch/switch.h"
+
+namespace mpg {
+namespace internal {
+
+struct M;
+struct Sched;
+
+// Go: _Gidle, ... (runtime2.go); the numbers are Go's, since schedtrace
+// prints them.
+enum class GStatus : uint8_t {
+  kIdle = 0,
+  kRunnable = 1,
+  kRunning = 2,
+  kSyscall = 3,
+  kWaiting = 4,
+  kDead = 6,
+  kPreempted = 9,
+};
+
+// Go's word for a status, as goroutine dumps show it.
+absl::string_view GStatusName(GStatus status);
+
+// What differs from an ordinary goroutine and sends a switch the slow way
+// round, through g0, where there is time to look.
+enum GFlags : uint8_t {
+  kGFlagLocked = 1,        // lockedm != nullptr
+  kGFlagOwnStackSize = 2,  // extra->stacks != nullptr
+};
+
+struct alignas(kCacheLineSize) G : Waiter {
+  explicit G(const WaiterOps* o) : Waiter(o) {}
+
+  // First line: what a switch to or from the goroutine and Ready touch.
+  Context ctx;              // of a goroutine that is not running
+  M* m = nullptr;           // the M that runs it
+  G* schedlink = nullptr;   // run queues, free lists
+
+  // Second line.
+  EhState eh;                // C++ exception state while not running
+  int32_t saved_errno = 0;   // errno while not running
+  std::atomic<GStatus> status{GStatus::kIdle};
+  uint8_t flags = 0;         // GFlags
+  bool deep = false;         // was far down its stack when it parked
+  Stack stack;               // empty until the first run
+  Sched* sched = nullptr;
+  // Where it is parked; valid while kWaiting. Go: waitreason, waitunlockf,
+  // waitlock.
+  const ParkSite* site = nullptr;
+  void* site_arg = nullptr;
+  RuntimeLock* park_lock = nullptr;
+
+  // Third and fourth line: what is touched at its birth and death.
+  int64_t goid = 0;
+  int64_t parent_goid = 0;
+  const void* gopc = nullptr;     // where it was created
+  M* lockedm = nullptr;
+  struct GExtra* extra = nullptr;  // rarely used things; null for most
+  G* batch_link = nullptr;         // CentralFreeList
+  ClosureSlot fn;
+  SanFiber san;
+
+  GStatus Status() const {
+    // relaxed: the owner reads its own write; others (dumps, statistics) take
+    // a snapshot that may be old.
+    return status.load(std::memory_order_relaxed);
+  }
+};
+
+// What few goroutines have. Owned by the G, freed when it ends.
+struct GExtra {
+  std::string name;          // GoOptions::name
+  struct OwnSizeStacks* stacks = nullptr;  // GoOptions::stack_size
+  int locked_count = 0;      // LockOSThread calls not undone
+  bool goexit = false;       // Goexit is unwinding it
+};
+
+// Changes g's status, which must be `from`. Go: casgstatus. A plain store, not
+// a compare-and-swap: each status has one owner, and only the owner changes
+// it; debug builds check.
+void BadGStatus(const G* g, GStatus from, GStatus to);
+
+inline void SetGStatus(G* g, GStatus from, GStatus to) {
+#ifndef NDEBUG
+  if (g->Status() != from) BadGStatus(g, from, to);
+#else
+  (void)from;
+#endif
+  // release: pairs with the acquire in AbandonParked (sched.cc) and in dumps,
+  // which want what the owner wrote before. Free on x86-64.
+  g->status.store(to, std::memory_order_release);
+}
+
+}  // namespace internal
+}  // namespace mpg
+
+#endif  // MPG_RUNTIME_G_H_

@@ -1,0 +1,45 @@
+#include "runtime/goroutine.h"
+
+#include "base/panic.h"
+#include "runtime/options.h"
+#include "runtime/sched.h"
+#include "runtime/unwind.h"
+
+namespace mpg {
+namespace internal {
+
+G* CurrentGOrPanic() {
+  CurrentSchedOrPanic();
+  return CurrentG();
+}
+
+GExtra* ExtraOf(G* g) {
+  if (g->extra == nullptr) g->extra = new GExtra;
+  return g->extra;
+}
+
+}  // namespace internal
+
+void Gosched() { internal::Yield(internal::CurrentGOrPanic()); }
+
+void Goexit() { internal::UnwindGoroutine(internal::CurrentGOrPanic()); }
+
+int64_t Goid() {
+  internal::G* g = internal::CurrentG();
+  return g == nullptr ? 0 : g->goid;
+}
+
+int NumGoroutine() {
+  return static_cast<int>(internal::CurrentSchedOrPanic()->LiveGoroutines());
+}
+
+int NumCPU() { return CpusGranted(); }
+
+int SetMaxThreads(int n) {
+  internal::Sched* s = internal::CurrentSchedOrPanic();
+  const int old = s->max_threads.exchange(n);
+  if (s->nthreads.load() > n) FatalError("thread exhaustion");
+  return old;
+}
+
+}  // namespace mpg

@@ -1,0 +1,136 @@
+// What code in a goroutine calls: go, yield, exit, and the goroutine's and the
+// runtime's facts. Go: the go statement and package runtime.
+//
+//   mpg::Go([ch] { ch.Send(Compute()); });       // go func() { ... }()
+//   mpg::Go(Worker, id, results);                // go worker(id, results)
+//
+// Thread safety: each function may be called by any goroutine. Those that need
+// one throw Panic on a thread that runs none; Goid returns 0 there and NumCPU
+// works everywhere.
+//
+// Rules for code that runs in a goroutine:
+//  - It may go on in another OS thread after any call into mpg. Do not keep the
+//    address of a thread_local, or of errno, across such a call. The value of
+//    errno and the C++ exception state follow the goroutine.
+//  - A std::mutex must not be held across a call that may park: another
+//    goroutine on the same thread could lock it again. Use mpg::Mutex.
+//  - An exception that leaves its function ends the program, as a panic does.
+#ifndef MPG_RUNTIME_GOROUTINE_H_
+#define MPG_RUNTIME_GOROUTINE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "absl/base/attributes.h"
+#include "absl/strings/string_view.h"
+#include "runtime/spawn.h"
+
+namespace mpg {
+
+struct GoOptions {
+  // Bytes of address space for the stack; 0: the Runtime's. Rounded up to a
+  // power of two of at least 16 KiB.
+  size_t stack_size = 0;
+  // Shown in dumps behind the goroutine's number.
+  std::string name;
+};
+
+namespace internal {
+
+// f(args...) as something to call once; arguments are copied or moved in, as
+// std::thread does; std::ref passes a reference.
+template <class F, class... Args>
+auto BindClosure(F&& f, Args&&... args) {
+  return [f = std::decay_t<F>(std::forward<F>(f)),
+          t = std::make_tuple(std::forward<Args>(args)...)]() mutable {
+    std::apply(std::move(f), std::move(t));
+  };
+}
+
+template <class F, class... Args>
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void FillSlotWithCall(ClosureSlot* slot,
+                                                          F&& f,
+                                                          Args&&... args) {
+  if constexpr (sizeof...(Args) == 0) {
+    FillSlot(slot, std::forward<F>(f));
+  } else {
+    FillSlot(slot, BindClosure(std::forward<F>(f), std::forward<Args>(args)...));
+  }
+}
+
+}  // namespace internal
+
+// Starts f(args...) as a new goroutine of the caller's Runtime. Does not block.
+// The closure is not allocated if it fits in 64 bytes. Go: the go statement,
+// newproc.
+template <class F, class... Args,
+          class = std::enable_if_t<!std::is_same_v<std::decay_t<F>, GoOptions>>>
+ABSL_ATTRIBUTE_NOINLINE void Go(F&& f, Args&&... args) {
+  internal::ClosureSlot* slot =
+      internal::BeginSpawn(internal::CurrentSchedOrPanic());
+  internal::FillSlotWithCall(slot, std::forward<F>(f),
+                             std::forward<Args>(args)...);
+  internal::CommitSpawn(slot, __builtin_return_address(0));
+}
+
+template <class F, class... Args>
+ABSL_ATTRIBUTE_NOINLINE void Go(const GoOptions& options, F&& f,
+                                Args&&... args) {
+  internal::ClosureSlot* slot =
+      internal::BeginSpawn(internal::CurrentSchedOrPanic());
+  internal::SetSpawnOptions(slot, options.name, options.stack_size);
+  internal::FillSlotWithCall(slot, std::forward<F>(f),
+                             std::forward<Args>(args)...);
+  internal::CommitSpawn(slot, __builtin_return_address(0));
+}
+
+// Lets other goroutines run; the caller goes on later. Go: runtime.Gosched.
+void Gosched();
+
+// Ends the calling goroutine: its stack is unwound, destructors run, and a
+// catch (...) on the way cannot stop it. Called by the main goroutine, the
+// program goes on without it; once no other goroutine is left that ends it
+// with "fatal error: no goroutines (main called runtime.Goexit) - deadlock!".
+// A noexcept function on the way ends the program. Go: runtime.Goexit.
+[[noreturn]] void Goexit();
+
+// The calling goroutine's number, as dumps show it; 0 outside a goroutine.
+int64_t Goid();
+
+// Wires the calling goroutine to its current thread: nobody else runs there,
+// and it runs nowhere else, until UnlockOSThread has been called as often. A
+// goroutine that ends while locked takes its thread with it. A switch to or
+// from it wakes a thread: dear. Go: runtime.LockOSThread.
+void LockOSThread();
+void UnlockOSThread();
+
+// The goroutines that exist now, the caller included. Go: NumGoroutine.
+int NumGoroutine();
+
+// The CPUs the process may use. Go: NumCPU.
+int NumCPU();
+
+// How many goroutines may run at the same time; n > 0 changes it, which stops
+// the world for a moment. Returns the previous value. At most 1024.
+// Go: GOMAXPROCS.
+int GOMAXPROCS(int n);
+
+// Sets how many OS threads the Runtime may have; one more ends the program with
+// "fatal error: thread exhaustion". Returns the previous value.
+// Go: debug.SetMaxThreads.
+int SetMaxThreads(int n);
+
+// Stops all other goroutines of the Runtime at their next call into mpg, and
+// returns when none runs. Blocks while another stop is under way. The caller
+// must not park until it has called StartTheWorld. `reason` is for traces.
+// Go: stopTheWorld, startTheWorld.
+void StopTheWorld(absl::string_view reason);
+void StartTheWorld();
+
+}  // namespace mpg
+
+#endif  // MPG_RUNTIME_GOROUTINE_H_

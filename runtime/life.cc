@@ -1,0 +1,269 @@
+// A Sched's life: schedinit, the main goroutine, waiting, the end.
+// Go: schedinit, main (proc.go).
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/panic.h"
+#include "runtime/dump.h"
+#include "runtime/goroutine.h"
+#include "runtime/init.h"
+#include "runtime/overflow.h"
+#include "runtime/panic.h"
+#include "runtime/sched.h"
+#include "runtime/sysmon_host.h"
+
+namespace mpg {
+namespace internal {
+namespace {
+
+int ProcsFor(const RuntimeOptions& o) {
+  const int n = o.max_procs > 0 ? o.max_procs : CpusGranted();
+  return std::min(n, kMaxProcs);
+}
+
+SysmonOptions SysmonOptionsFor(const RuntimeOptions& o) {
+  SysmonOptions out;
+  out.time_slice_ns = absl::ToInt64Nanoseconds(o.time_slice);
+  out.schedtrace_ns = absl::ToInt64Nanoseconds(o.schedtrace);
+  out.scheddetail = o.scheddetail;
+  return out;
+}
+
+// All Scheds of the process: for dumps and deadlock detection.
+RuntimeLock scheds_mu;
+std::vector<Sched*>& AllScheds() {
+  static auto* all = new std::vector<Sched*>;
+  return *all;
+}
+
+}  // namespace
+
+void ForEachSched(absl::FunctionRef<void(Sched*)> fn) {
+  RuntimeLockGuard guard(scheds_mu);
+  for (Sched* s : AllScheds()) fn(s);
+}
+
+void ForEachSchedRacy(absl::FunctionRef<void(Sched*)> fn)
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  const bool locked = scheds_mu.TryLock();
+  for (Sched* s : AllScheds()) fn(s);
+  if (locked) scheds_mu.Unlock();
+}
+
+Sched::Sched(const RuntimeOptions& o)
+    : options(o),
+      stacks(StackPoolOptions{o.stack_size}),
+      foreign_p(-1, this, &gfree, &stacks, NextSeed()),
+      max_threads(o.max_threads),
+      idle_life_ns(absl::ToInt64Nanoseconds(o.idle_thread_life)),
+      start_time(NanoTime()) {
+  if (o.max_procs < 0 || o.max_threads < 1) {
+    throw Panic("mpg: RuntimeOptions: max_procs and max_threads must be positive");
+  }
+  InstallTerminateHandler();
+  InstallOverflowHandler();
+  SetFatalErrorHook(&DumpOnFatalError);
+  ProcResize(ProcsFor(o));
+  for (int i = 0; i < gomaxprocs.load(); ++i) {
+    allp[i]->status.store(PStatus::kIdle);
+    idle_ps.Set(i);
+  }
+  sysmon_host = NewSysmonHost(this);
+  sysmon = std::make_unique<Sysmon>(sysmon_host.get(), RealSysmonClock(),
+                                    SysmonOptionsFor(o));
+  sysmon_thread = std::thread([this] { sysmon->Run(); });
+  RuntimeLockGuard guard(scheds_mu);
+  AllScheds().push_back(this);
+}
+
+Sched::~Sched() {
+  {
+    RuntimeLockGuard guard(scheds_mu);
+    auto& all = AllScheds();
+    all.erase(std::find(all.begin(), all.end(), this));
+  }
+  stopping.store(true);
+  while (nthreads.load() != 0) {
+    PreemptAll();
+    WakeLeaving();
+    usleep(50);
+  }
+  sysmon->Stop();
+  sysmon_thread.join();
+  JoinDeadThreads();
+  AbandonAll();
+  // A thread that readied one of our goroutines may still be on its way out.
+  while (foreign_calls.load() != 0) usleep(10);
+  for (int i = 0; i < allp_used.load(); ++i) {
+    allp[i]->runq.DrainTo([](G*) {});
+    allp[i]->gfree.Flush();
+    allp[i]->stacks.Flush();
+    delete allp[i];
+  }
+  foreign_p.gfree.Flush();
+  while (idle_ms.Pop() != nullptr) {
+  }
+  for (M* m : allm) delete m;
+  for (auto [map, size] : g_maps) munmap(map, size);
+}
+
+// Wakes every sleeping M, so that it sees that it is to leave.
+void Sched::WakeLeaving() {
+  while (M* m = idle_ms.Pop()) {
+    MState idle = MState::kIdle;
+    if (m->state.compare_exchange_strong(idle, MState::kActive)) {
+      nmidle.fetch_sub(1);
+      m->park.Wakeup();  // with no P: StopM looks at MustLeave
+    }
+  }
+  RuntimeLockGuard guard(mu);
+  for (M* m : allm) {
+    if (m->locked_asleep.load()) m->park.WakeupIfClear();
+  }
+}
+
+// The goroutines that are left never run again: takes the parked ones off what
+// they wait for, so that nobody readies them later, and destroys closures that
+// never ran. Destructors on their stacks do not run.
+void Sched::AbandonAll() {
+  ForEachG([](G* g) {
+    for (;;) {
+      // acquire: pairs with the release in SetGStatus.
+      const GStatus status = g->status.load(std::memory_order_acquire);
+      if (status == GStatus::kRunnable && !g->stack) {
+        g->fn.discard(&g->fn);
+      }
+      if (status != GStatus::kWaiting || g->site == nullptr ||
+          g->site->abandon == nullptr || g->site->abandon(g, g->site_arg)) {
+        break;
+      }
+      // Somebody has taken it off and is about to call Ready.
+      while (g->status.load(std::memory_order_acquire) == GStatus::kWaiting) {
+        usleep(10);
+      }
+    }
+    delete g->extra;
+    g->extra = nullptr;
+  });
+}
+
+// Go: main (proc.go). The calling thread is m0 until main returns.
+void Sched::Run(absl::AnyInvocable<void()> main) {
+  if (CurrentM() != nullptr) {
+    throw Panic("mpg: Runtime::Run called on a thread that runs goroutines");
+  }
+  M* m = AllocM0();
+  M* none = nullptr;
+  if (!m0.compare_exchange_strong(none, m)) {
+    throw Panic("mpg: Runtime::Run called while it runs on another thread");
+  }
+  main_done.store(false);
+  main_goexited.store(false);
+  nthreads.fetch_add(1);
+  Waiter* const before = ThisThread()->current;
+  SignalStack signal_stack;
+  AttachThread(m);
+  // Locked to m0 while the registered initialisers run, as Go's main is.
+  ClosureSlot* slot = BeginSpawn(this);
+  FillSlot(slot, [this, &main] {
+    LockOSThread();  // on m0, unless the Runtime is busy already
+    RunInitialisers();
+    UnlockOSThread();
+    struct End {
+      Sched* s;
+      ~End() { s->MainEnds(); }
+    } end{this};
+    main();
+    end.s->main_returned = true;
+  });
+  G* g = slot->g;
+  main_returned = false;
+  // The first P for this thread, if one is idle; else the main goroutine waits
+  // its turn, on whatever thread that comes.
+  const int i = idle_ps.TakeAny(0);
+  if (i >= 0) {
+    sysmon->Wakeup();
+    AcquireP(m, allp[i]);
+    SetGStatus(g, GStatus::kIdle, GStatus::kRunnable);
+    m->picked = g;
+  } else {
+    CommitSpawn(slot, nullptr);
+  }
+  ScheduleLoop(m);
+  ThisThread()->current = before;
+  nthreads.fetch_sub(1);
+  m0.store(nullptr);
+}
+
+// The main goroutine's function has returned, or Goexit unwinds it.
+void Sched::MainEnds() {
+  if (!main_returned) {
+    // Go: the program goes on without a main goroutine.
+    main_goexited.store(true);
+    return;
+  }
+  WaitForDyingPanic();
+  main_done.store(true);
+  WakeM0();
+}
+
+// Makes m0's thread come back from its schedule loop.
+void Sched::WakeM0() {
+  M* m = m0.load();
+  if (m == CurrentM()) {
+    m->p->interrupt.store(true);
+    return;
+  }
+  while (m0.load() == m) {
+    MState idle = MState::kIdle;
+    if (m->state.compare_exchange_strong(idle, MState::kLeft)) {
+      nmidle.fetch_sub(1);
+      m->park.Wakeup();
+      return;
+    }
+    if (m->locked_asleep.load()) {
+      m->park.WakeupIfClear();
+      return;
+    }
+    PreemptAll();
+    usleep(20);
+  }
+}
+
+void Sched::WaitIdle() {
+  if (CurrentG() != nullptr && CurrentG()->sched == this) {
+    throw Panic("mpg: Runtime::Wait called by one of its goroutines");
+  }
+  Note note;
+  waiters.fetch_add(1);
+  {
+    RuntimeLockGuard guard(wait_mu);
+    wait_notes.push_back(&note);
+  }
+  // An M that goes idle after this sees `waiters` (both seq_cst); one that went
+  // idle before has published its counts.
+  while (LiveGoroutines() != 0) {
+    note.Sleep();
+    RuntimeLockGuard guard(wait_mu);
+    note.Clear();
+  }
+  {
+    RuntimeLockGuard guard(wait_mu);
+    wait_notes.erase(std::find(wait_notes.begin(), wait_notes.end(), &note));
+  }
+  waiters.fetch_sub(1);
+}
+
+// Called when a P has become idle: tells those who wait for just that.
+void Sched::NotifyIdle() {
+  if (waiters.load() == 0 || LiveGoroutines() != 0) return;
+  RuntimeLockGuard guard(wait_mu);
+  for (Note* note : wait_notes) note->WakeupIfClear();
+}
+
+}  // namespace internal
+}  // namespace mpg

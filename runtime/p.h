@@ -1,0 +1,80 @@
+// P: a processor, the right to run goroutines, with what a running goroutine
+// needs at hand: a run queue, free descriptors, hot stacks. Go: type p
+// (runtime2.go). An M must hold a P to run goroutines.
+//
+// Who owns a P, by status (only the owner uses what is marked so below):
+//   kIdle      the idle mask; whoever takes its bit becomes the owner
+//   kRunning   the M that holds it, p->m->p == p
+//   kSyscall   nobody for certain: the M in the call and sysmon compete
+//   kGcstop    who stopped the world
+//   kDead      nobody: GOMAXPROCS went down
+#ifndef MPG_RUNTIME_P_H_
+#define MPG_RUNTIME_P_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/cacheline.h"
+#include "base/random.h"
+#include "queue/free_list.h"
+#include "queue/runq.h"
+#include "runtime/g.h"
+#include "runtime/owner_cell.h"
+#include "runtime/stack/stack.h"
+
+namespace mpg {
+namespace internal {
+
+// Go: _Pidle, ...; the numbers are Go's, since schedtrace prints them.
+enum class PStatus : uint8_t {
+  kIdle = 0,
+  kRunning = 1,
+  kSyscall = 2,
+  kGcstop = 3,
+  kDead = 4,
+};
+
+using GFree = CentralFreeList<G, &G::schedlink, &G::batch_link, 32>;
+
+struct MPG_CACHELINE_ALIGNED P {
+  P(int p_id, Sched* s, GFree* gfree_central, StackPool* pool, uint64_t seed)
+      : id(p_id),
+        sched(s),
+        rand(seed),
+        gfree(gfree_central),
+        stacks(pool) {}
+
+  const int id;
+  Sched* const sched;
+  OwnerCell<M*> m;  // back-link
+  // Counts goroutines started or resumed with a time slice of their own.
+  OwnerCell<uint32_t> schedtick;
+  // Counts all switches on this P, inherited slices too.
+  OwnerCell<uint32_t> switches;
+  // Sends the next switch through g0, which looks at Sched and at
+  // run_safe_point for the reason. Set by any thread after the reason; cleared
+  // by the owner before it looks. seq_cst on both sides; the owner's look on
+  // the fast path is relaxed: whoever set it also asks again.
+  std::atomic<bool> interrupt{false};
+  std::atomic<bool> run_safe_point{false};  // Go: runSafePointFn
+  std::atomic<PStatus> status{PStatus::kGcstop};
+  // Runnext-only wake-ups still to be skipped; owner.
+  uint32_t wake_skip = 0;
+
+  FastRand rand;  // owner
+  int64_t goid_next = 0;  // owner; Go: goidcache
+  int64_t goid_end = 0;
+  G* g_bump = nullptr;  // owner: descriptors never used so far
+  G* g_bump_end = nullptr;
+  GFree::Local gfree;   // owner
+  StackCache stacks;    // owner
+  OwnerCounter created;  // goroutines born here
+  OwnerCounter ended;    // goroutines that ended here
+  OwnerCounter steals;   // goroutines' batches taken from others
+  RunQueue<G> runq;
+};
+
+}  // namespace internal
+}  // namespace mpg
+
+#endif  // MPG_RUNTIME_P_H_

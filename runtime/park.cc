@@ -1,0 +1,286 @@
+// What a goroutine does on its own stack: park, ready another, yield, end.
+#include "base/park.h"
+
+#include <utility>
+
+#include "base/panic.h"
+#include "runtime/panic.h"
+#include "runtime/sched.h"
+#include "runtime/spawn.h"
+#include "runtime/switch_to.h"
+
+namespace mpg {
+namespace internal {
+namespace {
+
+// Leaves g for whoever is next; `after` runs once g has left its stack.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void LeaveFor(M* m, G* g, G* next,
+                                                  AfterSwitchFn after) {
+  // The frame's address is as good as the stack pointer here.
+  if (ABSL_PREDICT_FALSE(static_cast<char*>(__builtin_frame_address(0)) <
+                         g->stack.hi - StackPool::kTrimKeep)) {
+    g->deep = true;
+  }
+  m->after = after;
+  m->after_g = g;
+  SwitchTo(m, g, next);
+  AfterSwitch(g);
+}
+
+void PutGlobalAfterSwitch(M* m, G* prev) { m->sched->runq.Put(prev); }
+
+void RequeueAfterSwitch(M* m, G* prev) {
+  P* p = m->p;
+  p->runq.Put(prev, false, [p](G** batch, int n) {
+    p->sched->runq.PutBatch(batch, n);
+  });
+}
+
+void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  // prev may run again, elsewhere, from the Unlock on (or from within commit):
+  // nothing of it is read later.
+  const ParkSite* site = prev->site;
+  void* arg = prev->site_arg;
+  if (prev->park_lock != nullptr) prev->park_lock->Unlock();
+  if (ABSL_PREDICT_FALSE(site->commit != nullptr) &&
+      !site->commit(prev, arg)) {
+    SetGStatus(prev, GStatus::kWaiting, GStatus::kRunnable);
+    P* p = m->p;
+    p->runq.Put(prev, true, [p](G** batch, int n) {
+      p->sched->runq.PutBatch(batch, n);
+    });
+  }
+}
+
+void GoroutinePark(Waiter* w, const ParkSite* site, RuntimeLock* lock,
+                   void* arg) {
+  G* g = static_cast<G*>(w);
+  M* m = g->m;
+  g->site = site;
+  g->site_arg = arg;
+  g->park_lock = lock;
+  SetGStatus(g, GStatus::kRunning, GStatus::kWaiting);
+  LeaveFor(m, g, PickSuccessor(m), ParkAfterSwitch);
+}
+
+void GoroutineReady(Waiter* w) {
+  G* g = static_cast<G*>(w);
+  M* m = CurrentM();
+  if (ABSL_PREDICT_TRUE(m != nullptr && m->sched == g->sched &&
+                        m->p.Get() != nullptr)) {
+    SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+    PutReady(m->p, g);
+    return;
+  }
+  Sched* s = g->sched;
+  ForeignCall call(s);  // before the status says that g may be abandoned
+  SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+  s->Inject(g);
+}
+
+void GoroutineReadyAndYield(Waiter* w) {
+  G* g = static_cast<G*>(w);
+  M* m = CurrentM();
+  if (m == nullptr || m->sched != g->sched || m->p.Get() == nullptr ||
+      m->curg.Get() == &m->g0) {
+    GoroutineReady(w);
+    return;
+  }
+  SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+  P* p = m->p;
+  p->runq.Put(g, true, [p](G** batch, int n) {
+    p->sched->runq.PutBatch(batch, n);
+  });
+  // Go: goyield puts the caller at the local queue's end.
+  G* self = m->curg;
+  SetGStatus(self, GStatus::kRunning, GStatus::kRunnable);
+  LeaveFor(m, self, PickSuccessor(m), RequeueAfterSwitch);
+}
+
+void GoroutinePreempt(Waiter* w) {
+  G* g = static_cast<G*>(w);
+  M* m = g->m;
+  // relaxed: see Waiter::preempt.
+  g->preempt.store(false, std::memory_order_relaxed);
+  if (m->p.Get() == nullptr || ThisThread()->locks != 0) return;
+  // Go: gopreempt_m puts it on the global queue, so that all others come first.
+  SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
+  LeaveFor(m, g, &m->g0, PutGlobalAfterSwitch);
+}
+
+bool GoroutineCanSpin(Waiter* w, int iteration) {
+  // Go: sync_runtime_canSpin. Spinning pays if the holder runs on another P and
+  // nothing waits for ours.
+  Sched* s = static_cast<G*>(w)->sched;
+  // relaxed: all heuristics.
+  const int procs = s->gomaxprocs.load(std::memory_order_relaxed);
+  if (iteration >= 4 || procs <= 1) return false;
+  if (procs <= s->idle_ps.CountRelaxed() +
+                   s->nmspinning.load(std::memory_order_relaxed) + 1) {
+    return false;
+  }
+  return static_cast<G*>(w)->m->p->runq.Size() == 0;
+}
+
+void GoroutineSpawn(Waiter* w, absl::AnyInvocable<void()> fn) {
+  SpawnClosure(static_cast<G*>(w)->sched, __builtin_return_address(0),
+               std::move(fn));
+}
+
+}  // namespace
+
+const WaiterOps kGoroutineOps = {
+    GoroutinePark,    GoroutineReady,   GoroutineReadyAndYield,
+    GoroutinePreempt, GoroutineCanSpin, GoroutineSpawn,
+};
+
+namespace {
+
+[[noreturn]] void OnG0(const char* what) {
+  PrintError(what);
+  FatalError("scheduler code parks on g0");
+}
+
+}  // namespace
+
+// What runs on g0 is the scheduler, and callbacks that it was told not to let
+// block.
+const WaiterOps kG0Ops = {
+    [](Waiter*, const ParkSite*, RuntimeLock*, void*) { OnG0("park\n"); },
+    [](Waiter*) { OnG0("ready\n"); },
+    [](Waiter*) { OnG0("ready\n"); },
+    [](Waiter* w) { w->preempt.store(false, std::memory_order_relaxed); },
+    [](Waiter*, int) { return false; },
+    GoroutineSpawn,
+};
+
+G* CurrentG() {
+  M* m = CurrentM();
+  if (m == nullptr || m->curg.Get() == &m->g0) return nullptr;
+  return m->curg;
+}
+
+void PutReady(P* p, G* g) {
+  const PutResult where = p->runq.Put(g, true, [p](G** batch, int n) {
+    p->sched->runq.PutBatch(batch, n);
+  });
+  Sched* s = p->sched;
+  // A look that may be old: see sched.h for what a P's own work needs.
+  if (ABSL_PREDICT_TRUE(s->idle_ps.CountRelaxed() == 0)) return;
+  if (where == PutResult::kRunnext) {
+    s->RunnextWake(p);
+  } else {
+    s->WakeP();
+  }
+}
+
+void PrepareFirstRun(G* g) {
+  StackPool* pool = g->sched->PoolOf(g);
+  SanOnStackTaken(&g->san, pool->San(g->stack), pool->Lo(g->stack),
+                  pool->Usable(g->stack));
+  MakeContext(&g->ctx, g->stack.hi, GoroutineMain, nullptr);
+}
+
+void Yield(G* g) {
+  M* m = g->m;
+  P* p = m->p;
+  // relaxed: see P::interrupt.
+  if (ABSL_PREDICT_FALSE(p->interrupt.load(std::memory_order_relaxed) ||
+                         !m->sched->runq.EmptyRelaxed() ||
+                         g->preempt.load(std::memory_order_relaxed))) {
+    // Somebody waits outside this P: give way to all, as Go does always.
+    SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
+    LeaveFor(m, g, &m->g0, PutGlobalAfterSwitch);
+    return;
+  }
+  // Go puts the yielding goroutine on the global queue; the end of the local
+  // one is as fair while the global one is empty, and takes no lock.
+  G* next = PickSuccessor(m);
+  if (next == &m->g0 && m->picked == nullptr &&
+      m->lockedg.Get() == nullptr) return;
+  SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
+  LeaveFor(m, g, next, RequeueAfterSwitch);
+}
+
+namespace {
+
+// Takes a dead goroutine's descriptor, and its stack, which nobody runs on now.
+void EndAfterSwitch(M* m, G* prev) {
+  if (prev->lockedm != nullptr) {
+    // Go: a goroutine that ends locked takes its thread with it, since the
+    // thread may be in a state that only the goroutine understood.
+    prev->lockedm = nullptr;
+    m->lockedg = nullptr;
+    m->end_thread = true;
+  }
+  m->sched->FreeStack(m->p, prev);
+  m->sched->FreeG(m->p, prev);
+}
+
+// g's closure has returned. Makes the next goroutine go on, on g's own stack,
+// if it is a new one; else switches to it. Returns only in the former case.
+// This loop is why goroutines that never park need one stack between them.
+void EndGoroutine(G* g) {
+  M* m = g->m;
+  P* p = m->p;
+  SetGStatus(g, GStatus::kRunning, GStatus::kDead);
+  // relaxed: see P::interrupt.
+  const bool plain = g->flags == 0 && g->extra == nullptr &&
+                     !p->interrupt.load(std::memory_order_relaxed) &&
+                     m->lockedg.Get() == nullptr;
+  G* next = plain ? PickLocal(p) : nullptr;
+  if (ABSL_PREDICT_TRUE(next != nullptr && !next->stack &&
+                        next->flags == 0)) {
+    SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
+    next->stack = std::exchange(g->stack, Stack());
+    StackPool& pool = m->sched->stacks;
+    SanOnStackTaken(&next->san, pool.San(next->stack), pool.Lo(next->stack),
+                    pool.Usable(next->stack));
+    next->deep = g->deep;
+    SetCurrent(m, next);
+    *m->errno_place = 0;
+    m->sched->FreeG(p, g);
+    return;
+  }
+  if (next == nullptr) {
+    next = &m->g0;
+  } else if (next->flags != 0) {
+    m->picked = next;
+    next = &m->g0;
+  } else {
+    SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
+  }
+  m->after = EndAfterSwitch;
+  m->after_g = g;
+  SwitchTo(m, g, next, /*from_dies=*/true);
+  FatalError("a dead goroutine runs");
+}
+
+}  // namespace
+
+// Not noexcept and without a catch: an exception that nobody catches must find
+// no handler, so that std::terminate is called where it was thrown, with the
+// goroutine's stack still there to be shown.
+void GoroutineMain(void*) {
+  G* g = static_cast<G*>(ThisThread()->current);
+  SanAfterSwitch(&g->san);
+  AfterSwitch(g);
+  for (;;) {
+    g->fn.run(&g->fn);
+    EndGoroutine(g);
+    g = static_cast<G*>(ThisThread()->current);
+  }
+}
+
+void EndGoroutineByUnwinding(G* g) {
+  // Its stack is deep in the unwinder: no successor may start on it.
+  M* m = g->m;
+  SetGStatus(g, GStatus::kRunning, GStatus::kDead);
+  m->after = EndAfterSwitch;
+  m->after_g = g;
+  SwitchTo(m, g, &m->g0, /*from_dies=*/true);
+  FatalError("a dead goroutine runs");
+}
+
+}  // namespace internal
+}  // namespace mpg

@@ -1,0 +1,223 @@
+// The schedule loop: what an M does on its g0. Go: schedule, findRunnable,
+// stealWork, execute (proc.go).
+#include <utility>
+
+#include "base/cacheline.h"
+#include "runtime/sched.h"
+#include "runtime/switch_to.h"
+
+namespace mpg {
+namespace internal {
+namespace {
+
+// Go: stealTries.
+constexpr int kStealPasses = 4;
+// How long an M that found nothing goes on looking, in rounds of
+// kSpinRoundPauses pauses (each some 40 ns on current x86). About as long as it
+// costs to wake a thread (27 to 42 us measured): then it never costs more than
+// twice the best that could have been done.
+constexpr int kSpinRounds = 64;
+constexpr int kSpinRoundPauses = 8;
+// Taken at once from the global queue. Go: len(pp.runq) / 2.
+constexpr int kGlobalBatch = RunQueue<G>::kCapacity / 2;
+// Ps whose runnext a spinning M can tell to be stuck; the others' it leaves.
+constexpr int kWatchedProcs = 64;
+
+}  // namespace
+
+// Runs goroutines until m is to leave; then m holds no P.
+void Sched::ScheduleLoop(M* m) {
+  // Once it has left, m may be reused at any time: not touched any more.
+  const bool is_m0 = m->is_m0;
+  for (;;) {
+    G* g = FindRunnable(m);
+    if (g == nullptr) break;
+    if (ABSL_PREDICT_FALSE((g->flags & kGFlagLocked) != 0 &&
+                           g->lockedm != m)) {
+      StartLockedM(m, g);
+      continue;
+    }
+    if (!g->stack) {
+      TakeStack(m->p, g);
+      PrepareFirstRun(g);
+    }
+    Execute(m, g);
+    if (ABSL_PREDICT_FALSE(m->lockedg.Get() != nullptr) && !StopLockedM(m)) {
+      break;
+    }
+    if (ABSL_PREDICT_FALSE(m->end_thread) && !is_m0) {
+      // Not recycled: rare, and who may still look at it is hard to say.
+      HandoffP(ReleaseP(m));
+      break;
+    }
+  }
+  LeaveThread(is_m0);
+}
+
+void Execute(M* m, G* g) {
+  SetGStatus(g, GStatus::kRunnable, GStatus::kRunning);
+  SwitchTo(m, &m->g0, g);
+  AfterSwitch(&m->g0);
+}
+
+// What asked for this P's attention, if anything. False: m lost its P.
+bool Sched::HandleInterrupt(M* m) {
+  P* p = m->p;
+  if (!p->interrupt.load()) return true;
+  // m may lose the P: what a goroutine picked stays with the P.
+  if (G* g = std::exchange(m->picked, nullptr)) {
+    p->runq.Put(g, true, [this](G** batch, int n) { runq.PutBatch(batch, n); });
+  }
+  // Cleared first: a reason that comes after its flag was read sets it again.
+  p->interrupt.store(false);
+  if (p->run_safe_point.load()) RunSafePoint(p);
+  if (stopping.load() || MustLeave(m)) {
+    HandoffP(ReleaseP(m));
+    return false;
+  }
+  if (gcwaiting.load()) {
+    GcStopM(m);
+    return false;
+  }
+  return true;
+}
+
+// Blocks until there is a goroutine for m to run. Null: m is to leave.
+// Returns with m holding a P (not when null).
+G* Sched::FindRunnable(M* m) {
+  for (;;) {
+    if (m->p.Get() == nullptr && !StopM(m)) return nullptr;
+    if (!HandleInterrupt(m)) continue;
+    if (G* g = std::exchange(m->picked, nullptr)) return Found(m, g);
+    if (G* g = LocalOrGlobal(m)) return Found(m, g);
+    if (G* g = Spin(m)) return Found(m, g);
+    GoIdle(m);
+  }
+}
+
+// m has work again: if it was the last to spin, another must, should there be
+// more work than m can do.
+G* Sched::Found(M* m, G* g) {
+  if (m->spinning) {
+    m->spinning = false;
+    SpinSucceeded();
+    if (nmspinning.fetch_sub(1) == 1 && idle_ps.Count() != 0 && AnyWork()) {
+      WakeP();
+    }
+  }
+  return g;
+}
+
+G* Sched::LocalOrGlobal(M* m) {
+  P* p = m->p;
+  const uint32_t tick = p->schedtick;
+  if (tick % 61 == 0) {
+    // Fairness before locality: see PickLocal.
+    GlobalQueue<G, &G::schedlink>::Queue one = runq.Get(1);
+    if (G* g = one.Pop()) {
+      p->schedtick = tick + 1;
+      return g;
+    }
+  }
+  auto [g, inherit] = p->runq.Get();
+  if (g != nullptr) {
+    if (!inherit) p->schedtick = tick + 1;
+    return g;
+  }
+  g = TakeGlobalBatch(p);
+  if (g != nullptr) p->schedtick = tick + 1;
+  return g;
+}
+
+// A fair share of the global queue: one returned, the rest to p's ring.
+G* Sched::TakeGlobalBatch(P* p) {
+  auto batch = runq.GetShare(gomaxprocs.load(std::memory_order_relaxed),
+                             kGlobalBatch);
+  G* g = batch.Pop();
+  p->runq.Fill(batch.Size(), [&batch] { return batch.Pop(); });
+  return g;
+}
+
+// Looks for work at other Ps for a bounded time.
+G* Sched::Spin(M* m) {
+  const int procs = gomaxprocs.load(std::memory_order_relaxed);
+  if (procs == 1) return nullptr;
+  if (!m->spinning) {
+    // Go: at most half of the busy Ps spin.
+    if (2 * nmspinning.load() >= procs - idle_ps.Count()) return nullptr;
+    m->spinning = true;
+    nmspinning.fetch_add(1);
+  }
+  P* p = m->p;
+  uint32_t seen[kWatchedProcs];
+  WatchSwitches(seen);
+  for (int round = 0; round < kSpinRounds; ++round) {
+    if (G* g = StealWork(p, nullptr)) return g;
+    if (!runq.EmptyRelaxed()) {
+      if (G* g = TakeGlobalBatch(p)) return g;
+    }
+    if (p->interrupt.load()) return nullptr;
+    for (int i = 0; i < kSpinRoundPauses; ++i) CpuRelax();
+  }
+  return StealWork(p, seen);
+}
+
+// One look at every other P, in random order. With `seen`, also takes runnext
+// from a P that has not switched since.
+G* Sched::StealWork(P* p, const uint32_t* seen) {
+  const uint32_t procs = gomaxprocs.load(std::memory_order_relaxed);
+  uint32_t i = p->rand.Below(procs);
+  for (uint32_t k = 0; k < procs; ++k, i = i + 1 == procs ? 0 : i + 1) {
+    P* victim = allp[i];
+    if (victim == p || idle_ps.Test(i)) continue;
+    const bool stuck =
+        seen != nullptr && i < kWatchedProcs &&
+        victim->switches == seen[i];
+    StealStatus status;
+    if (G* g = p->runq.StealInto(victim->runq, stuck, &status)) {
+      p->steals.Add(1);
+      return g;
+    }
+  }
+  return nullptr;
+}
+
+void Sched::WatchSwitches(uint32_t* seen) const {
+  const int procs = gomaxprocs.load(std::memory_order_relaxed);
+  for (int i = 0; i < procs && i < kWatchedProcs; ++i) {
+    seen[i] = allp[i]->switches;
+  }
+}
+
+bool Sched::AnyWork() const {
+  if (!runq.Empty()) return true;
+  const int procs = gomaxprocs.load();
+  for (int i = 0; i < procs; ++i) {
+    // Not runnext: its P runs it next, or sysmon sees to it.
+    if (allp[i]->runq.RingSize() > 0) return true;
+  }
+  return false;
+}
+
+// Steps I1 to I3 of the protocol in sched.h.
+void Sched::GoIdle(M* m) {
+  const bool was_spinning = m->spinning;
+  P* p = ReleaseP(m);
+  PutIdleP(p);  // I1
+  if (was_spinning) {
+    m->spinning = false;
+    SpinFailed();
+    nmspinning.fetch_sub(1);  // I2
+  }
+  if (!AnyWork() && !p->interrupt.load()) return;  // I3
+  const int i = idle_ps.TakeAny(static_cast<uint32_t>(p->id));
+  if (i < 0) return;  // whoever took the Ps sees the work
+  AcquireP(m, allp[i]);
+  if (was_spinning) {
+    m->spinning = true;
+    nmspinning.fetch_add(1);
+  }
+}
+
+}  // namespace internal
+}  // namespace mpg

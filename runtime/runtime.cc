@@ -1,0 +1,35 @@
+#include "runtime/runtime.h"
+
+#include <utility>
+
+#include "runtime/sched.h"
+#include "runtime/spawn.h"
+
+namespace mpg {
+
+Runtime::Runtime(RuntimeOptions options)
+    : sched_(std::make_unique<internal::Sched>(options)) {}
+
+Runtime::~Runtime() = default;
+
+void Runtime::Run(absl::AnyInvocable<void()> main) {
+  sched_->Run(std::move(main));
+}
+
+void Runtime::Go(absl::AnyInvocable<void()> fn) {
+  internal::SpawnClosure(sched_.get(), __builtin_return_address(0),
+                         std::move(fn));
+}
+
+void Runtime::Wait() { sched_->WaitIdle(); }
+
+SchedStats Runtime::Stats() const { return sched_->Stats(); }
+
+int Main(absl::AnyInvocable<int()> main) {
+  int status = 0;
+  Runtime runtime;
+  runtime.Run([&] { status = main(); });
+  return status;
+}
+
+}  // namespace mpg

@@ -1,0 +1,267 @@
+// Sched: all that the Ms and Ps of one Runtime share. Go: type schedt
+// (runtime2.go). Internal; users see runtime/runtime.h.
+//
+// How no wake-up is lost. Work is submitted and processors go idle without a
+// common lock. Two protocols, each a store, a full barrier and a load:
+//
+//   Submit (Ready, Go, from a thread without a P; overflow of a ring):
+//     S1. publish the work: the global queue's size is stored seq_cst;
+//     S2. if a P is idle and nobody spins, make one M spin (WakeP). Both are
+//         seq_cst loads.
+//   Idle (FindRunnable):
+//     I1. announce the P: set its bit in idle_ps (seq_cst);
+//     I2. if this M was spinning, decrement nmspinning (seq_cst);
+//     I3. look once more at the global queue and at all rings; if there is work,
+//         take an idle P again and go on.
+//   In the total order of seq_cst operations either S2 comes after I1 (and I2),
+//   and the submitter wakes an M; or I3 comes after S1, and the idler finds the
+//   work. If S2 saw a spinner, that spinner's I2 comes after S1, and then its
+//   I3 does; or it found other work, and then it looks again (Found).
+//
+//   Work that a P puts into its own ring needs less: that P is awake and will
+//   come to it. Its S1 is only a release store, so an idler's I3 may miss it;
+//   then the work runs on its own P, later than it might. A P whose ring holds
+//   work looks at idle_ps at each further Put, and sysmon looks at all
+//   (WakeForLocalWork), so that the loss of parallelism is bounded by sysmon's
+//   period. The same holds for runnext, for which no wake-up is even tried most
+//   of the time: two goroutines that talk stay on one P (see RunnextWake).
+//
+// Lock order: world (a goroutine lock), then mu; the locks of the queues, free
+// lists and stack pools are leaves. Nothing is called out to under any of them.
+#ifndef MPG_RUNTIME_SCHED_H_
+#define MPG_RUNTIME_SCHED_H_
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/functional/function_ref.h"
+#include "base/lock.h"
+#include "base/note.h"
+#include "queue/gqueue.h"
+#include "queue/idle_mask.h"
+#include "queue/idle_stack.h"
+#include "runtime/g.h"
+#include "runtime/m.h"
+#include "runtime/options.h"
+#include "runtime/owner_cell.h"
+#include "runtime/p.h"
+#include "runtime/stack/stack.h"
+#include "runtime/world.h"
+#include "sysmon/sysmon.h"
+
+namespace mpg {
+namespace internal {
+
+// More processors than any machine we know has; a fixed array needs no care
+// when GOMAXPROCS changes.
+inline constexpr int kMaxProcs = 1024;
+
+extern const WaiterOps kGoroutineOps;
+extern const WaiterOps kG0Ops;
+
+// Stacks of one size other than the Runtime's. Slow: behind a lock.
+struct OwnSizeStacks {
+  explicit OwnSizeStacks(size_t size)
+      : pool(StackPoolOptions{size}), cache(&pool) {}
+  ~OwnSizeStacks() { cache.Flush(); }
+  StackPool pool;
+  RuntimeLock mu;
+  StackCache cache;  // guarded by mu
+};
+
+struct Sched {
+  explicit Sched(const RuntimeOptions& o);
+  ~Sched();
+
+  const RuntimeOptions options;
+
+  // --- Goroutines (spawn.cc).
+  GlobalQueue<G, &G::schedlink> runq;
+  GFree gfree;
+  StackPool stacks;
+  std::atomic<int64_t> goid_gen{0};
+  // Stands in for a P where a thread without one creates goroutines; its queue
+  // is not used. Guarded by foreign_mu.
+  P foreign_p;
+  RuntimeLock foreign_mu;
+
+  G* NewG(P* p);                  // p's owner
+  G* NewForeignG();               // any thread
+  void FreeG(P* p, G* g);         // p's owner
+  void TakeStack(P* p, G* g);     // p's owner; fatal if there is no memory
+  void FreeStack(P* p, G* g);     // p's owner
+  OwnSizeStacks* StacksOfSize(size_t size);
+  StackPool* PoolOf(const G* g);
+  void Inject(G* g);              // any thread: global queue, and WakeP
+  int64_t LiveGoroutines() const;
+  void ForEachG(absl::FunctionRef<void(G*)> fn);
+
+  // --- Ps. allp[i] is written once, before allp_used says so, and stays.
+  P* allp[kMaxProcs] = {};
+  std::atomic<int> allp_used{0};
+  std::atomic<int> gomaxprocs{0};  // changes only while the world is stopped
+  IdleMask idle_ps{kMaxProcs};     // Go: idlepMask, npidle
+  std::atomic<int> nmspinning{0};
+
+  // --- The schedule loop (proc.cc), on an M's g0.
+  void ScheduleLoop(M* m);        // returns when m is to leave
+  G* FindRunnable(M* m);
+  G* Found(M* m, G* g);
+  G* LocalOrGlobal(M* m);
+  G* TakeGlobalBatch(P* p);
+  G* Spin(M* m);
+  G* StealWork(P* p, const uint32_t* seen);
+  void WatchSwitches(uint32_t* seen) const;
+  void GoIdle(M* m);
+  bool HandleInterrupt(M* m);
+  bool AnyWork() const;
+
+  // --- Ms (threads.cc).
+  IdleStack<M, &M::idle_link> idle_ms;
+  std::atomic<int> nmidle{0};
+  std::atomic<int> nmlockedidle{0};  // asleep until their goroutine runs
+  std::atomic<int> nthreads{0};      // alive, m0 included, sysmon not
+  std::atomic<int> max_threads;
+  std::atomic<uint32_t> wake_backoff{1};
+  const int64_t idle_life_ns;
+
+  void WakeP();                   // any thread
+  void RunnextWake(P* p);         // p's owner
+  void SpinFailed();
+  void SpinSucceeded();
+  void StartM(P* p, bool spinning);
+  bool StopM(M* m);               // false: m is to leave
+  void NewM(P* p, bool spinning);
+  M* AllocM();
+  M* AllocM0();
+  void RecycleM(M* m, MState state);
+  void HandoffP(P* p);
+  void AcquireP(M* m, P* p);
+  P* ReleaseP(M* m);
+  void PutIdleP(P* p);
+  bool MustLeave(const M* m) const;
+  void LeaveThread(bool is_m0);
+  void JoinDeadThreads();
+  void AttachThread(M* m);
+  void DetachThread();
+
+  // --- Goroutines wired to threads (locked.cc).
+  bool StopLockedM(M* m);         // false: m is to leave
+  void StartLockedM(M* m, G* g);
+
+  // --- Stopping the world (stw.cc). Go: worldsema, gcwaiting, stopwait.
+  WorldLock world;
+  std::atomic<bool> gcwaiting{false};
+  int stopwait = 0;               // guarded by mu
+  Note stopnote;
+  absl::FunctionRef<void(P*)>* safe_point_fn = nullptr;  // Go: safePointFn
+  std::atomic<int> safe_point_wait{0};
+  Note safe_point_note;
+
+  void PreemptAll();
+  void PreemptOne(P* p);
+  void StopTheWorldWithLock(P* own);
+  void StartTheWorldWithLock(int new_procs);
+  void ForEachP(P* own, absl::FunctionRef<void(P*)> fn);
+  void CountStopped(P* p);
+  void StopIdlePs();
+  void StopP(P* p);
+  void GcStopM(M* m);
+  void ProcResize(int n);
+  void RunSafePoint(P* p);
+
+  // --- Life (life.cc).
+  const int64_t start_time;
+  std::atomic<bool> stopping{false};  // ~Sched: every M leaves
+  std::atomic<M*> m0{nullptr};        // while Run runs
+  std::atomic<bool> main_done{false};
+  std::atomic<bool> main_goexited{false};
+  bool main_returned = false;         // the main goroutine's
+  std::atomic<int> waiters{0};        // threads in WaitIdle
+  RuntimeLock wait_mu;
+  std::vector<Note*> wait_notes;      // guarded by wait_mu
+  // Threads that work on this Sched just now and hold no P of it.
+  std::atomic<int> foreign_calls{0};
+  std::unique_ptr<SysmonHost> sysmon_host;
+  std::unique_ptr<Sysmon> sysmon;
+  std::thread sysmon_thread;
+
+  void Run(absl::AnyInvocable<void()> main);
+  void MainEnds();
+  void WakeM0();
+  void WaitIdle();
+  void NotifyIdle();
+  void WakeLeaving();
+  void AbandonAll();
+
+  // --- Figures (schedtrace.cc).
+  SchedStats Stats() const;
+  uint64_t Switches() const;
+  void PrintSchedTrace(bool detailed);
+
+  // --- Guarded by mu.
+  RuntimeLock mu;
+  std::vector<M*> allm;           // all that ever were
+  std::vector<M*> free_ms;        // their threads have ended
+  std::vector<M*> used_m0s;       // of Runs that have returned
+  std::vector<pthread_t> dead_threads;  // to be joined
+  std::vector<G*> g_blocks;       // kGBlock descriptors each
+  std::vector<std::pair<void*, size_t>> g_maps;
+  G* g_map_next = nullptr;
+  G* g_map_end = nullptr;
+  int64_t next_mid = 0;
+  std::map<size_t, std::unique_ptr<OwnSizeStacks>> own_size_stacks;
+
+ private:
+  G* NewGBlock();
+};
+
+// Counts a thread that works on `s` without a P of it; ~Sched waits for it.
+class ForeignCall {
+ public:
+  explicit ForeignCall(Sched* s) : s_(s) { s_->foreign_calls.fetch_add(1); }
+  ~ForeignCall() { s_->foreign_calls.fetch_sub(1); }
+  ForeignCall(const ForeignCall&) = delete;
+  ForeignCall& operator=(const ForeignCall&) = delete;
+
+ private:
+  Sched* const s_;
+};
+
+// The M that this thread is, or null.
+inline M* CurrentM() { return static_cast<M*>(ThisThread()->m); }
+// The goroutine that this thread runs now; null also on a g0. (park.cc)
+G* CurrentG();
+G* CurrentGOrPanic();
+GExtra* ExtraOf(G* g);  // the running goroutine's own, made on demand
+
+// All Scheds of the process. (life.cc)
+void ForEachSched(absl::FunctionRef<void(Sched*)> fn);
+// The same for a dying process: without waiting for a lock.
+void ForEachSchedRacy(absl::FunctionRef<void(Sched*)> fn);
+
+// What goroutines do on their own stacks. (park.cc)
+void GoroutineMain(void*);
+void Yield(G* g);
+[[noreturn]] void EndGoroutineByUnwinding(G* g);
+// Readies g's stack for the first switch to it.
+void PrepareFirstRun(G* g);
+// Queues a goroutine that p's owner has made runnable where p runs next, and
+// wakes another P if that makes sense.
+void PutReady(P* p, G* g);
+// From g0 to g, which has a stack; returns when a goroutine comes back to g0.
+// (proc.cc)
+void Execute(M* m, G* g);
+
+}  // namespace internal
+}  // namespace mpg
+
+#endif  // MPG_RUNTIME_SCHED_H_

@@ -1,0 +1,87 @@
+#include "runtime/sysmon_host.h"
+
+#include <limits>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/clock.h"
+#include "base/panic.h"
+#include "runtime/deadlock.h"
+#include "runtime/sched.h"
+
+namespace mpg {
+namespace internal {
+namespace {
+
+class SchedHost final : public SysmonHost {
+ public:
+  explicit SchedHost(Sched* s) : s_(s) {}
+
+  int NumProcs() override { return s_->gomaxprocs.load(); }
+
+  ProcSample Sample(int proc) override {
+    P* p = s_->allp[proc];
+    ProcSample sample;
+    sample.status = StatusOf(p->status.load());
+    sample.schedtick = p->schedtick;
+    sample.syscalltick = 0;
+    sample.has_local_work = !p->runq.Empty();
+    return sample;
+  }
+
+  bool WorldStopping() override { return s_->gcwaiting.load(); }
+  bool AllIdle() override {
+    return s_->idle_ps.Count() == s_->gomaxprocs.load();
+  }
+  bool OthersIdle() override {
+    return s_->nmspinning.load() + s_->idle_ps.Count() > 0;
+  }
+  void Preempt(int proc) override { s_->PreemptOne(s_->allp[proc]); }
+  bool RetakeSyscall(int, uint32_t) override { return false; }
+  bool WakeForLocalWork(int) override {
+    if (s_->idle_ps.Count() == 0) return false;
+    s_->WakeP();
+    return true;
+  }
+  int64_t LastPoll() override { return 0; }
+  bool PollNetwork() override { return false; }
+  int64_t NextTimer() override { return std::numeric_limits<int64_t>::max(); }
+  void StartForTimer() override {}
+  void WhenAllIdle() override {
+    CheckDead(s_);
+    s_->stacks.Scavenge(std::numeric_limits<size_t>::max());
+  }
+  void Periodic(int64_t) override { s_->stacks.Scavenge(kScavengeStacks); }
+  void SchedTrace(bool detailed) override { s_->PrintSchedTrace(detailed); }
+
+ private:
+  // Pooled stacks whose memory is given back in one round; untuned.
+  static constexpr size_t kScavengeStacks = 256;
+
+  static ProcStatus StatusOf(PStatus status) {
+    switch (status) {
+      case PStatus::kIdle:
+        return ProcStatus::kIdle;
+      case PStatus::kRunning:
+        return ProcStatus::kRunning;
+      case PStatus::kSyscall:
+        return ProcStatus::kSyscall;
+      case PStatus::kGcstop:
+      case PStatus::kDead:
+        return ProcStatus::kStopped;
+    }
+    return ProcStatus::kStopped;
+  }
+
+  Sched* const s_;
+};
+
+}  // namespace
+
+std::unique_ptr<SysmonHost> NewSysmonHost(Sched* sched) {
+  return std::make_unique<SchedHost>(sched);
+}
+
+}  // namespace internal
+}  // namespace mpg
