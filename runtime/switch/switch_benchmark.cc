@@ -1,9 +1,10 @@
 // Cost of a change of stacks.
 //
-//   BM_Switch_Pair        two contexts; time is for one switch
-//   BM_Switch_Ring/N/C/S  N stacks one after another, each touching a few lines
-//                         of its frame as a goroutine does; C colours, S bytes
-//                         apart; time is for one switch
+//   BM_Switch_Pair        two contexts; "switch" is the time of one
+//   BM_Switch_Ring/N/C/P  N stacks one after another, each touching a few lines
+//                         of its frame as a goroutine does; C colours; with P=1
+//                         the stack after the next is prefetched; "switch" is
+//                         the time of one
 //   BM_Switch_PairWithEh  as Pair, with the exception state carried along
 #include <cstdint>
 #include <vector>
@@ -85,25 +86,28 @@ struct Node {
 };
 
 // A frame of a goroutine that called a few functions down before it parked.
+template <bool kPrefetch>
 ABSL_ATTRIBUTE_NOINLINE void WorkALittle(Node* n) {
   volatile uint64_t frame[24];
   frame[8] = 0;
   frame[0] = frame[8];
   frame[16] = frame[0] + 1;
+  if (kPrefetch) PrefetchContext(&n->next->next->ctx);
   SwitchContext(&n->ctx, &n->next->ctx);
   frame[8] = frame[16];
 }
 
+template <bool kPrefetch>
 void PassOn(void* arg) {
   Node* const n = static_cast<Node*>(arg);
-  for (;;) WorkALittle(n);
+  for (;;) WorkALittle<kPrefetch>(n);
 }
 
-void BM_Switch_Ring(benchmark::State& state) {
+template <bool kPrefetch>
+void RunRing(benchmark::State& state) {
   const size_t count = static_cast<size_t>(state.range(0));
   StackPoolOptions options;
   options.colours = static_cast<int>(state.range(1));
-  options.colour_step = static_cast<int>(state.range(2));
   StackPool pool(options);
   StackCache cache(&pool);
   absl::Status why;
@@ -111,23 +115,28 @@ void BM_Switch_Ring(benchmark::State& state) {
   std::vector<Node> nodes(count + 1);  // the last one is this thread
   for (size_t i = 0; i < count; ++i) {
     stacks.push_back(cache.Take(&why));
-    MakeContext(&nodes[i].ctx, stacks[i].hi, PassOn, &nodes[i]);
+    MakeContext(&nodes[i].ctx, stacks[i].hi, PassOn<kPrefetch>, &nodes[i]);
     nodes[i].next = &nodes[i + 1];
   }
   nodes[count].next = &nodes[0];
-  WorkALittle(&nodes[count]);  // touches every stack
-  for (auto _ : state) WorkALittle(&nodes[count]);
+  WorkALittle<kPrefetch>(&nodes[count]);  // touches every stack
+  for (auto _ : state) WorkALittle<kPrefetch>(&nodes[count]);
   state.counters["switch"] = benchmark::Counter(
       static_cast<double>(state.iterations()) * static_cast<double>(count + 1),
       benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
   for (Stack s : stacks) cache.Give(s, false);
   cache.Flush();
 }
+void BM_Switch_Ring(benchmark::State& state) {
+  if (state.range(2) != 0) {
+    RunRing<true>(state);
+  } else {
+    RunRing<false>(state);
+  }
+}
 BENCHMARK(BM_Switch_Ring)
-    ->ArgNames({"stacks", "colours", "step"})
-    ->ArgsProduct({{10, 100, 1000, 10000}, {1}, {64}})
-    ->ArgsProduct({{10, 100, 1000, 10000}, {8, 16, 32}, {64}})
-    ->ArgsProduct({{10, 100, 1000, 10000}, {8}, {128, 256}});
+    ->ArgNames({"stacks", "colours", "prefetch"})
+    ->ArgsProduct({{10, 100, 1000, 10000}, {1, 16}, {0, 1}});
 
 }  // namespace
 }  // namespace internal
