@@ -360,11 +360,24 @@ void HChan::Free() {
   ::operator delete(this, alignment);
 }
 
+namespace {
+
+bool RemoveLocked(HChan* c, Sudog* sg) {
+  // Close has taken the queues as a whole, links and all.
+  if (IsClosed(c)) return false;
+  return (sg->is_send ? c->sendq : c->recvq).Remove(sg);
+}
+
+}  // namespace
+
+bool RemoveSudog(HChan* c, Sudog* sg) {
+  RuntimeLockGuard guard(c->lock);
+  return RemoveLocked(c, sg);
+}
+
 bool Abandon(HChan* c, Sudog* sg) {
   c->lock.Lock();
-  // Close may have taken the queues as a whole, links and all.
-  const bool removed =
-      !IsClosed(c) && (sg->is_send ? c->sendq : c->recvq).Remove(sg);
+  const bool removed = RemoveLocked(c, sg);
   const bool free = c->orphaned && c->recvq.empty() && c->sendq.empty();
   c->lock.Unlock();
   if (free) c->Free();

@@ -156,6 +156,9 @@ extern template struct ChanOps<WordElem<8>>;
 extern template struct ChanOps<WordElem<16>>;
 extern template struct ChanOps<ObjectElem>;
 
+// Takes `sg` off its queue in c. False: it was not queued any more.
+bool RemoveSudog(HChan* c, Sudog* sg);
+
 // Takes a parked waiter's Sudog off its channel, because its scheduler ends.
 // False: it was not queued any more; whoever took it is about to Ready it.
 bool Abandon(HChan* c, Sudog* sg);
