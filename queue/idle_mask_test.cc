@@ -108,7 +108,7 @@ TEST(IdleMaskTest, NoWakeUpIsLost) {
   constexpr int kRounds = 20000;
   IdleMask mask(1);
   std::atomic<bool> work{false};
-  std::atomic<int> round{0}, submitter_saw{-1}, sleeper_saw{-1};
+  std::atomic<int> round{0}, submitter_saw{-1};
   std::thread submitter([&] {
     for (int r = 1; r <= kRounds; ++r) {
       while (round.load() != r) std::this_thread::yield();

@@ -43,9 +43,14 @@
 #undef memory_order_acq_rel
 #undef memory_order_seq_cst
 
-#if defined(ABSL_HAVE_ADDRESS_SANITIZER) || \
-    defined(ABSL_HAVE_THREAD_SANITIZER) || defined(__SANITIZE_ADDRESS__) || \
-    defined(__SANITIZE_THREAD__)
+#if defined(ABSL_HAVE_ADDRESS_SANITIZER)
+// Relacy replaces operator new throughout, but not every operator delete.
+extern "C" inline __attribute__((used)) const char* __asan_default_options() {
+  return "alloc_dealloc_mismatch=0";
+}
+#endif
+
+#if defined(ABSL_HAVE_ADDRESS_SANITIZER) || defined(ABSL_HAVE_THREAD_SANITIZER)
 #define MPG_SKIP_UNDER_SANITIZERS() \
   GTEST_SKIP() << "Relacy's fibers and this sanitizer do not mix"
 #else
