@@ -1,29 +1,33 @@
 #include <algorithm>
+#include <cassert>
+#include <cstdint>
 
 #include "runtime/stack/stack.h"
 
 namespace mpg {
 namespace internal {
 
-StackCache::StackCache(StackPool* pool) : pool_(pool), list_(&pool->central_) {
-  pool_->AddCache(this);
+StackCache::StackCache(StackPool* pool) : pool_(pool) { pool_->AddCache(this); }
+
+StackCache::~StackCache() {
+  assert(Count() == 0);
+  pool_->RemoveCache(this);
 }
 
-StackCache::~StackCache() { pool_->RemoveCache(this); }
-
-ABSL_ATTRIBUTE_NOINLINE Stack StackCache::TakeCold(absl::Status* why) {
+ABSL_ATTRIBUTE_NOINLINE Stack StackCache::RefillAndTake(absl::Status* why) {
+  const int got = pool_->Refill(stacks_, cold_refill_, why);
+  if (got == 0) return Stack();
+  cold_refill_ = std::min(cold_refill_ * 2, StackPool::kBatch);
   // relaxed: only the owner writes it.
-  uint32_t count = cold_count_.load(std::memory_order_relaxed);
-  if (count == 0) {
-    const int got = pool_->GetCold(cold_, cold_refill_, why);
-    if (got == 0) return Stack{};
-    count = static_cast<uint32_t>(got);
-    cold_refill_ = std::min(cold_refill_ * 2, StackPool::kColdBatch);
-    // In the order of their addresses when taken from the back.
-    std::reverse(cold_, cold_ + count);
-  }
-  cold_count_.store(count - 1, std::memory_order_relaxed);
-  return cold_[count - 1];
+  count_.store(static_cast<uint32_t>(got - 1), std::memory_order_relaxed);
+  return stacks_[got - 1];
+}
+
+// Gives the colder half to the pool; returns how many are left.
+ABSL_ATTRIBUTE_NOINLINE uint32_t StackCache::Spill() {
+  pool_->PutResting(stacks_, StackPool::kBatch);
+  std::copy(stacks_ + StackPool::kBatch, stacks_ + kCapacity, stacks_);
+  return kCapacity - StackPool::kBatch;
 }
 
 ABSL_ATTRIBUTE_NOINLINE void StackCache::Sample(Stack s) {
@@ -38,11 +42,10 @@ ABSL_ATTRIBUTE_NOINLINE void StackCache::Sample(Stack s) {
 }
 
 void StackCache::Flush() {
-  list_.Flush();
   // relaxed: only the owner writes it.
-  const uint32_t count = cold_count_.load(std::memory_order_relaxed);
-  pool_->PutClean(cold_, static_cast<int>(count));
-  cold_count_.store(0, std::memory_order_relaxed);
+  const uint32_t n = count_.load(std::memory_order_relaxed);
+  pool_->PutResting(stacks_, static_cast<int>(n));
+  count_.store(0, std::memory_order_relaxed);
 }
 
 }  // namespace internal

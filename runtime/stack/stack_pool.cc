@@ -132,6 +132,9 @@ bool StackPool::Grow(absl::Status* why) {
   slab.stacks = stacks;
   bytes_mapped_ += slab.mapping_size;
   RegisterRoots(slab.mapping, slab.mapping_size, bytes_mapped_);
+  total_stacks_ += stacks;
+  resting_.Reserve(total_stacks_);
+  clean_.Reserve(total_stacks_);
   next_slab_stacks_ = stacks * 4;
   next_fresh_ = 0;
   // release: pairs with the acquire in IsGuardHit.
@@ -154,17 +157,23 @@ char* StackPool::FreshSlot(absl::Status* why) {
   return slabs_[count - 1].base + next_fresh_++ * stack_size_;
 }
 
-int StackPool::GetCold(Stack* out, int max, absl::Status* why) {
-  int clean = 0;
+int StackPool::Refill(Stack* out, int cold, absl::Status* why) {
+  assert(cold <= kBatch);
+  {
+    RuntimeLockGuard guard(lock_);
+    size_t n = resting_.PopBack(out, kBatch);
+    untouched_ = std::min(untouched_, resting_.Size());
+    if (n == 0) n = clean_.PopBack(out, static_cast<size_t>(cold));
+    if (n != 0) return static_cast<int>(n);
+  }
+  return GetFresh(out, cold, why);
+}
+
+int StackPool::GetFresh(Stack* out, int max, absl::Status* why) {
   int n = 0;
   absl::Status refusal;
   {
     RuntimeLockGuard guard(lock_);
-    for (; clean < max && !clean_.empty(); ++clean) {
-      out[clean] = clean_.back();
-      clean_.pop_back();
-    }
-    if (clean > 0) return clean;
     for (; n < max; ++n) {
       char* const slot = FreshSlot(&refusal);
       if (slot == nullptr) break;
@@ -176,12 +185,15 @@ int StackPool::GetCold(Stack* out, int max, absl::Status* why) {
     *why = std::move(refusal);
     return 0;
   }
-  return GuardAll(out, n, why) ? n : 0;
+  if (!GuardAll(out, n, why)) return 0;
+  // In the order of their addresses when taken from the back.
+  std::reverse(out, out + n);
+  return n;
 }
 
 bool StackPool::GuardAll(const Stack* stacks, int count, absl::Status* why) {
-  iovec ranges[kColdBatch];
-  static_assert(kColdBatch <= StackMemory::kMaxRanges);
+  iovec ranges[kBatch];
+  static_assert(kBatch <= StackMemory::kMaxRanges);
   for (int i = 0; i < count; ++i) ranges[i] = {Slot(stacks[i]), kGuardSize};
   if (memory_.Guard(ranges, count)) return true;
   const int error = errno;
@@ -194,14 +206,14 @@ bool StackPool::GuardAll(const Stack* stacks, int count, absl::Status* why) {
   return false;
 }
 
-void StackPool::PutClean(const Stack* stacks, int count) {
+void StackPool::PutResting(const Stack* stacks, int count) {
   RuntimeLockGuard guard(lock_);
-  clean_.insert(clean_.end(), stacks, stacks + count);
+  resting_.PushBack(stacks, static_cast<size_t>(count));
 }
 
 void StackPool::ClearSlots(const Stack* stacks, int count) {
-  iovec ranges[Central::kBatch];
-  static_assert(Central::kBatch <= StackMemory::kMaxRanges);
+  iovec ranges[kBatch];
+  static_assert(kBatch <= StackMemory::kMaxRanges);
   for (int i = 0; i < count; ++i) {
     SanDestroyStack(San(stacks[i]));
     char* const lo = Lo(stacks[i]);
@@ -212,25 +224,30 @@ void StackPool::ClearSlots(const Stack* stacks, int count) {
 
 size_t StackPool::Scavenge(size_t max) {
   size_t total = 0;
-  while (total + Central::kBatch <= max) {
-    Central::List batch = central_.TakeOldest();
-    if (batch.Empty()) break;
-    Stack stacks[Central::kBatch];
-    int n = 0;
-    while (Resting* r = batch.Pop()) stacks[n++] = FromResting(r);
-    ClearSlots(stacks, n);
-    PutClean(stacks, n);
-    total += static_cast<size_t>(n);
+  for (;;) {
+    Stack stacks[kBatch];
+    size_t n = std::min<size_t>(kBatch, max - total);
+    {
+      RuntimeLockGuard guard(lock_);
+      n = resting_.PopFront(stacks, std::min(n, untouched_));
+      untouched_ -= n;
+      if (n == 0) {
+        untouched_ = resting_.Size();
+        return total;
+      }
+    }
+    ClearSlots(stacks, static_cast<int>(n));
+    total += n;
+    RuntimeLockGuard guard(lock_);
+    clean_.PushBack(stacks, n);
   }
-  central_.NewPeriod();
-  return total;
 }
 
 StackStats StackPool::Stats() const {
   StackStats stats;
   RuntimeLockGuard guard(lock_);
-  stats.resting = central_.Count();
-  stats.clean = clean_.size();
+  stats.resting = resting_.Size();
+  stats.clean = clean_.Size();
   stats.bytes_mapped = bytes_mapped_;
   for (const StackCache* cache : caches_) stats.cached += cache->Count();
   const size_t unused = stats.resting + stats.clean + stats.cached;
@@ -246,59 +263,6 @@ void StackPool::AddCache(StackCache* cache) {
 void StackPool::RemoveCache(StackCache* cache) {
   RuntimeLockGuard guard(lock_);
   caches_.erase(std::find(caches_.begin(), caches_.end(), cache));
-}
-
-StackPool::Central::List StackPool::Central::GetBatch() {
-  // relaxed: see count_.
-  if (count_.load(std::memory_order_relaxed) == 0) return List();
-  RuntimeLockGuard guard(lock_);
-  if (batches_.empty()) {
-    count_.store(0, std::memory_order_relaxed);
-    return std::move(singles_);
-  }
-  Resting* const first = batches_.back();
-  batches_.pop_back();
-  untouched_ = std::min(untouched_, batches_.size());
-  count_.store(batches_.size() * kBatch + static_cast<size_t>(singles_.Size()),
-               std::memory_order_relaxed);
-  return List::FromChain(first, kBatch);
-}
-
-void StackPool::Central::PutBatch(List&& batch) {
-  if (batch.Empty()) return;
-  RuntimeLockGuard guard(lock_);
-  if (batch.Size() == kBatch) {
-    batches_.push_back(batch.ReleaseChain());
-  } else {
-    while (Resting* r = batch.Pop()) {
-      singles_.Push(r);
-      if (singles_.Size() < kBatch) continue;
-      batches_.push_back(singles_.ReleaseChain());
-    }
-  }
-  count_.store(batches_.size() * kBatch + static_cast<size_t>(singles_.Size()),
-               std::memory_order_relaxed);
-}
-
-StackPool::Central::List StackPool::Central::TakeOldest() {
-  RuntimeLockGuard guard(lock_);
-  if (untouched_ == 0) return List();
-  --untouched_;
-  Resting* const first = batches_.front();
-  batches_.pop_front();
-  count_.store(batches_.size() * kBatch + static_cast<size_t>(singles_.Size()),
-               std::memory_order_relaxed);
-  return List::FromChain(first, kBatch);
-}
-
-void StackPool::Central::NewPeriod() {
-  RuntimeLockGuard guard(lock_);
-  untouched_ = batches_.size();
-}
-
-size_t StackPool::Central::Count() const {
-  // relaxed: see count_.
-  return count_.load(std::memory_order_relaxed);
 }
 
 }  // namespace internal

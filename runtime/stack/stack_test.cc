@@ -119,19 +119,19 @@ TEST(StackCacheTest, TakesTheStackGivenLast) {
   cache.Flush();
 }
 
-TEST(StackCacheTest, TryTakeLocalFindsOnlyWhatIsAtHand) {
+TEST(StackCacheTest, TakeHotFindsOnlyWhatIsAtHand) {
   StackPool pool({});
   StackCache cache(&pool);
-  Stack s;
-  EXPECT_FALSE(cache.TryTakeLocal(&s));
+  EXPECT_FALSE(cache.TakeHot());
   const Stack a = MustTake(cache);
-  EXPECT_FALSE(cache.TryTakeLocal(&s)) << "clean ones are not touched yet";
+  std::vector<Stack> more;  // fetched along with the first
+  while (Stack s = cache.TakeHot()) more.push_back(s);
   cache.Give(a, false);
-  ASSERT_TRUE(cache.TryTakeLocal(&s));
-  EXPECT_EQ(s.hi, a.hi);
-  cache.Give(s, false);
+  EXPECT_EQ(cache.TakeHot().hi, a.hi);
+  cache.Give(a, false);
+  for (Stack other : more) cache.Give(other, false);
   cache.Flush();
-  EXPECT_FALSE(cache.TryTakeLocal(&s)) << "it is in the pool";
+  EXPECT_FALSE(cache.TakeHot()) << "they are in the pool";
 }
 
 TEST(StackCacheTest, StacksGivenHereAreTakenElsewhere) {
@@ -168,7 +168,7 @@ TEST(StackPoolTest, CountsEveryStackOnce) {
   stats = pool.Stats();
   EXPECT_EQ(stats.in_use, 0u);
   EXPECT_EQ(stats.cached, 0u);
-  EXPECT_EQ(stats.resting, 300u);
+  EXPECT_GE(stats.resting, 300u);
 }
 
 TEST(StackPoolTest, RandomTakesAndGivesNeverShareAStack) {
@@ -256,15 +256,15 @@ TEST(StackPoolTest, ScavengeGivesBackOnlyWhatRestedSinceThePreviousCall) {
   const size_t full = ResidentKilobytes();
   for (Stack s : stacks) cache.Give(s, false);
   cache.Flush();
-  // Stacks of the last refill that were never taken were clean all along.
-  const size_t clean = pool.Stats().clean;
+  const size_t resting = pool.Stats().resting;
   EXPECT_EQ(pool.Scavenge(SIZE_MAX), 0u) << "they came just now";
   for (int i = 0; i < 320; ++i) stacks[i] = MustTake(cache);
   for (int i = 0; i < 320; ++i) cache.Give(stacks[i], false);
   cache.Flush();
   EXPECT_EQ(pool.Scavenge(64), 64u) << "at most what was asked for";
-  EXPECT_EQ(pool.Stats().clean, clean + 64);
-  EXPECT_EQ(pool.Scavenge(SIZE_MAX), 576u);
+  EXPECT_EQ(pool.Stats().clean, 64u);
+  // The 320 that were taken and given meanwhile are in their second period now.
+  EXPECT_EQ(pool.Scavenge(SIZE_MAX) + pool.Scavenge(SIZE_MAX), resting - 64);
   EXPECT_EQ(pool.Stats().resting, 0u);
   EXPECT_LT(ResidentKilobytes() + 640 * 200, full);
 }
@@ -277,11 +277,13 @@ TEST(StackPoolTest, ScavengedStacksAreTakenAgainAndStillGuarded) {
   for (Stack s : stacks) Fill(pool, s, 1);
   for (Stack s : stacks) cache.Give(s, false);
   cache.Flush();
-  pool.Scavenge(64);
-  ASSERT_EQ(pool.Scavenge(64), 64u);
+  pool.Scavenge(SIZE_MAX);
+  ASSERT_GE(pool.Scavenge(SIZE_MAX), 64u);
+  // Some were fetched along with the 64 and never taken.
+  const size_t clean = pool.Stats().clean;
   const size_t mapped = pool.Stats().bytes_mapped;
   std::set<char*> again;
-  for (int i = 0; i < 64; ++i) {
+  for (size_t i = 0; i < clean; ++i) {
     const Stack s = MustTake(cache);
     EXPECT_EQ(*pool.Lo(s), 0);
     Fill(pool, s, 2);
@@ -290,7 +292,7 @@ TEST(StackPoolTest, ScavengedStacksAreTakenAgainAndStillGuarded) {
   EXPECT_EQ(pool.Stats().bytes_mapped, mapped);
   for (Stack s : stacks) EXPECT_EQ(again.count(s.hi), 1u);
   EXPECT_DEATH(pool.Lo(stacks[0])[-1] = 1, "");
-  for (Stack s : stacks) cache.Give(s, false);
+  for (char* hi : again) cache.Give(Stack{hi}, false);
   cache.Flush();
 }
 

@@ -12,8 +12,8 @@
 //   SanAfterSwitch(&from);                     // immediately after; and first
 //                                              // thing in a context's entry
 //
-//   SanHandOver(&g, &next);                    // g ends, and next starts on its
-//                                              // stack with no switch between
+//   SanHandOver(&g, &next);                    // g ends, and next starts on
+//                                              // its stack with no switch
 //
 // ThreadSanitizer's fibers are dear (some 8000 may live at once, and making one
 // takes microseconds), so a fiber belongs to a stack, is made at the stack's

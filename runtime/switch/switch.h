@@ -80,8 +80,8 @@ inline void MakeContext(Context* ctx, void* stack_top, void (*entry)(void*),
 
 // Asks for the part of ctx's stack that its owner will touch first. Called one
 // to four switches ahead, it hides the miss of cache and TLB that dominates
-// when many goroutines take turns (10,000 of them: 15 ns a switch instead of 74). Any
-// value of ctx->sp is allowed, so a context that is just being written is too.
+// when many goroutines take turns (10,000 of them: 15 ns a switch instead of
+// 74). Any value of ctx->sp will do.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PrefetchContext(const Context* ctx) {
   const char* const sp = static_cast<const char*>(ctx->sp);
   __builtin_prefetch(sp);
