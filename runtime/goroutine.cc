@@ -20,7 +20,13 @@ GExtra* ExtraOf(G* g) {
 
 }  // namespace internal
 
-void Gosched() { internal::Yield(internal::CurrentGOrPanic()); }
+void Gosched() {
+  Waiter* w = ThisThread()->current;
+  if (ABSL_PREDICT_FALSE(w == nullptr || w->ops != &internal::kGoroutineOps)) {
+    internal::CurrentSchedOrPanic();
+  }
+  internal::Yield(static_cast<internal::G*>(w));
+}
 
 void Goexit() { internal::UnwindGoroutine(internal::CurrentGOrPanic()); }
 

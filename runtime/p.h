@@ -36,6 +36,11 @@ enum class PStatus : uint8_t {
 
 using GFree = CentralFreeList<G, &G::schedlink, &G::batch_link, 32>;
 
+// Go's ring holds 256. Ours is larger: a goroutine that yields goes to its end
+// and not to the global queue, so a thousand goroutines that take turns should
+// fit; and a batch spilled to the global queue shares one lock among more.
+using LocalQueue = RunQueue<G, 1024>;
+
 struct MPG_CACHELINE_ALIGNED P {
   P(int p_id, Sched* s, GFree* gfree_central, StackPool* pool, uint64_t seed)
       : id(p_id),
@@ -71,7 +76,7 @@ struct MPG_CACHELINE_ALIGNED P {
   OwnerCounter created;  // goroutines born here
   OwnerCounter ended;    // goroutines that ended here
   OwnerCounter steals;   // goroutines' batches taken from others
-  RunQueue<G> runq;
+  LocalQueue runq;
 };
 
 }  // namespace internal

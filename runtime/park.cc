@@ -183,21 +183,15 @@ void PrepareFirstRun(G* g) {
 
 void Yield(G* g) {
   M* m = g->m;
-  P* p = m->p;
-  // relaxed: see P::interrupt.
-  if (ABSL_PREDICT_FALSE(p->interrupt.load(std::memory_order_relaxed) ||
-                         !m->sched->runq.EmptyRelaxed() ||
-                         g->preempt.load(std::memory_order_relaxed))) {
-    // Somebody waits outside this P: give way to all, as Go does always.
-    SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
-    LeaveFor(m, g, &m->g0, PutGlobalAfterSwitch);
-    return;
-  }
-  // Go puts the yielding goroutine on the global queue; the end of the local
-  // one is as fair while the global one is empty, and takes no lock.
+  // Go puts the yielding goroutine on the global queue. The end of the local one
+  // takes no lock, and the global one gets its turns at every 61st pick.
   G* next = PickSuccessor(m);
-  if (next == &m->g0 && m->picked == nullptr &&
-      m->lockedg.Get() == nullptr) return;
+  if (next == &m->g0 && m->picked == nullptr && m->sched->runq.EmptyRelaxed() &&
+      m->lockedg.Get() == nullptr &&
+      // relaxed: see P::interrupt.
+      !m->p->interrupt.load(std::memory_order_relaxed)) {
+    return;  // nobody else wants to run
+  }
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
   LeaveFor(m, g, next, RequeueAfterSwitch);
 }

@@ -1,5 +1,6 @@
 // The schedule loop: what an M does on its g0. Go: schedule, findRunnable,
 // stealWork, execute (proc.go).
+#include <algorithm>
 #include <utility>
 
 #include "base/cacheline.h"
@@ -18,8 +19,13 @@ constexpr int kStealPasses = 4;
 // twice the best that could have been done.
 constexpr int kSpinRounds = 64;
 constexpr int kSpinRoundPauses = 8;
-// Taken at once from the global queue. Go: len(pp.runq) / 2.
-constexpr int kGlobalBatch = RunQueue<G>::kCapacity / 2;
+// Taken at once from the global queue when the local one is empty.
+// Go: len(pp.runq) / 2.
+constexpr int kGlobalBatch = LocalQueue::kCapacity / 2;
+// Taken at every 61st pick, when the local queue is not. Go takes one; but here
+// a goroutine that yields stays local, and with more goroutines than fit into
+// the ring those outside would get a 61st of the turns.
+constexpr int kFairBatch = 32;
 // Ps whose runnext a spinning M can tell to be stuck; the others' it leaves.
 constexpr int kWatchedProcs = 64;
 
@@ -113,8 +119,7 @@ G* Sched::LocalOrGlobal(M* m) {
   const uint32_t tick = p->schedtick;
   if (tick % 61 == 0) {
     // Fairness before locality: see PickLocal.
-    GlobalQueue<G, &G::schedlink>::Queue one = runq.Get(1);
-    if (G* g = one.Pop()) {
+    if (G* g = TakeGlobalBatch(p, kFairBatch)) {
       p->schedtick = tick + 1;
       return g;
     }
@@ -124,15 +129,17 @@ G* Sched::LocalOrGlobal(M* m) {
     if (!inherit) p->schedtick = tick + 1;
     return g;
   }
-  g = TakeGlobalBatch(p);
+  g = TakeGlobalBatch(p, kGlobalBatch);
   if (g != nullptr) p->schedtick = tick + 1;
   return g;
 }
 
-// A fair share of the global queue: one returned, the rest to p's ring.
-G* Sched::TakeGlobalBatch(P* p) {
+// A fair share of the global queue, at most `max`: one returned, the rest to
+// p's ring.
+G* Sched::TakeGlobalBatch(P* p, int max) {
+  const int room = LocalQueue::kCapacity - p->runq.RingSize();
   auto batch = runq.GetShare(gomaxprocs.load(std::memory_order_relaxed),
-                             kGlobalBatch);
+                             std::min(max, room + 1));
   G* g = batch.Pop();
   p->runq.Fill(batch.Size(), [&batch] { return batch.Pop(); });
   return g;
@@ -154,7 +161,7 @@ G* Sched::Spin(M* m) {
   for (int round = 0; round < kSpinRounds; ++round) {
     if (G* g = StealWork(p, nullptr)) return g;
     if (!runq.EmptyRelaxed()) {
-      if (G* g = TakeGlobalBatch(p)) return g;
+      if (G* g = TakeGlobalBatch(p, kGlobalBatch)) return g;
     }
     if (p->interrupt.load()) return nullptr;
     for (int i = 0; i < kSpinRoundPauses; ++i) CpuRelax();

@@ -116,7 +116,7 @@ struct Sched {
   G* FindRunnable(M* m);
   G* Found(M* m, G* g);
   G* LocalOrGlobal(M* m);
-  G* TakeGlobalBatch(P* p);
+  G* TakeGlobalBatch(P* p, int max);
   G* Spin(M* m);
   G* StealWork(P* p, const uint32_t* seen);
   void WatchSwitches(uint32_t* seen) const;
