@@ -266,9 +266,7 @@ class GlobalQueue {
 
  private:
   // Under lock_. seq_cst: see the class comment.
-  void PublishSize() {
-    size_.store(queue_.Size(), std::memory_order_seq_cst);
-  }
+  void PublishSize() { size_.store(queue_.Size(), std::memory_order_seq_cst); }
 
   // The lock and what it guards share a line: who takes one needs the other.
   MPG_CACHELINE_ALIGNED LockType lock_;

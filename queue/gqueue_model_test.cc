@@ -1,8 +1,7 @@
 // GlobalQueue under Relacy: elements arrive once and whole, and the unlocked
 // Empty keeps the header's promise to sleepers.
-#include "queue/gqueue.h"
-
 #include "gtest/gtest.h"
+#include "queue/gqueue.h"
 #include "queue/relacy_atomics.h"  // last: see there
 
 namespace mpg {

@@ -1,10 +1,9 @@
-// IdleMask under Relacy: a bit has one taker, and a sleeper that announced itself
-// is seen or sees the work.
-#include "queue/idle_mask.h"
-
+// IdleMask under Relacy: a bit has one taker, and a sleeper that announced
+// itself is seen or sees the work.
 #include <cstdint>
 
 #include "gtest/gtest.h"
+#include "queue/idle_mask.h"
 #include "queue/relacy_atomics.h"  // last: see there
 
 namespace mpg {

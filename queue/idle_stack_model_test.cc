@@ -1,10 +1,9 @@
 // IdleStack under Relacy: an element has one holder at a time, who sees what
 // the last one wrote; without tags or orders, Relacy finds the fault.
-#include "queue/idle_stack.h"
-
 #include <cstdint>
 
 #include "gtest/gtest.h"
+#include "queue/idle_stack.h"
 #include "queue/relacy_atomics.h"  // last: see there
 
 namespace mpg {

@@ -3,10 +3,12 @@
 // runnext, for the element that the owner wants next. No lock, no allocation.
 // Go: p.runq, p.runnext and the runq* functions (proc.go).
 //
-//   RunQueue<Task> q;                         // the owner:
-//   q.Put(t, /*next=*/false, [&](Task** batch, int n) { global.Put(batch, n); });
+//   RunQueue<Task> q;
+//   // The owner:
+//   q.Put(t, next, [&](Task** batch, int n) { global.PutBatch(batch, n); });
 //   if (auto item = q.Get(); item.t != nullptr) Run(item.t);
-//   StealStatus status;                       // another queue's owner:
+//   // The owner of another queue:
+//   StealStatus status;
 //   Task* t = mine.StealInto(q, /*steal_runnext=*/false, &status);
 //
 // Thread safety. Each method says who may call it. "The owner" is whoever holds
@@ -65,7 +67,8 @@ namespace mpg {
 enum class PutResult : uint8_t {
   kRunnext,     // in runnext, which was empty: the owner itself runs it next
   kQueued,      // in the ring: the element, or the one it drove out of runnext
-  kOverflowed,  // the ring was full: half of it and the element went to overflow
+  kOverflowed,  // the ring was full: half of it and the element went to
+                // overflow
 };
 
 // How RunQueue::StealInto ended.
@@ -86,7 +89,7 @@ class RunQueue {
     bool inherit_time;  // from runnext: inherits the rest of the time slice
   };
 
-  static constexpr int kCapacity = N;      // of the ring; runnext comes on top
+  static constexpr int kCapacity = N;       // of the ring; runnext comes on top
   static constexpr int kSpill = N / 2 + 1;  // elements in an overflow batch
 
   RunQueue() : runnext_(nullptr), tail_(0), cached_head_(0), head_(0) {}
@@ -129,7 +132,8 @@ class RunQueue {
   // rest to the global queue.
   template <class Next>
   int Fill(int n, Next&& next) {
-    const uint32_t tail = tail_.load(std::memory_order_relaxed);  // own variable
+    const uint32_t tail =
+        tail_.load(std::memory_order_relaxed);  // own variable
     int room = static_cast<int>(N - (tail - uint32_t{cached_head_}));
     if (room < n) {
       RefreshHead();
@@ -168,7 +172,8 @@ class RunQueue {
 
   // Owner only. Takes the head of the ring; null if it is empty.
   T* GetRing() {
-    const uint32_t tail = tail_.load(std::memory_order_relaxed);  // own variable
+    const uint32_t tail =
+        tail_.load(std::memory_order_relaxed);           // own variable
     if (uint32_t{cached_head_} == tail) return nullptr;  // by (2) and (6)
     // acquire: for cached_head_; pairs with the release of the thieves' claims,
     // which the owner's own steps do not hide (they prolong the release
@@ -191,7 +196,7 @@ class RunQueue {
   T* PeekRing() const {
     const uint32_t head = cached_head_;
     if (head == tail_.load(std::memory_order_relaxed)) return nullptr;  // own
-    return ring_[head % N].load(std::memory_order_relaxed);  // own
+    return ring_[head % N].load(std::memory_order_relaxed);             // own
   }
 
   // The owner of *this takes the older half, rounded up, of victim's ring: the
@@ -215,7 +220,8 @@ class RunQueue {
       *status = StealStatus::kLost;
       return nullptr;
     }
-    const uint32_t mine = tail_.load(std::memory_order_relaxed);  // own variable
+    const uint32_t mine =
+        tail_.load(std::memory_order_relaxed);  // own variable
     EnsureRoomForSpoils(mine);
     // relaxed, here and in the loop: ordered after the owner's writes by the
     // acquire of tail_ and before its next ones by the claim's release.

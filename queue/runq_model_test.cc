@@ -4,10 +4,9 @@
 // loads in program order, so it cannot tell whether a claim's release keeps the
 // thief's reads of the slots before the owner's refill; invariant (5) of runq.h
 // argues that.)
-#include "queue/runq.h"
-
 #include "gtest/gtest.h"
 #include "queue/relacy_atomics.h"  // last: see there
+#include "queue/runq.h"
 
 namespace mpg {
 namespace {
@@ -18,8 +17,7 @@ constexpr uint64_t kIterations = 60000;
 // holds, some by way of runnext, some of which drive out another, with a get in
 // between; thieves steal from it and from each other.
 template <Weaken kWeaken, int kThieves>
-struct StealTest
-    : rl::test_suite<StealTest<kWeaken, kThieves>, kThieves + 1> {
+struct StealTest : rl::test_suite<StealTest<kWeaken, kThieves>, kThieves + 1> {
   static constexpr int kTasks = 7;
   struct Task {
     rl::var<int> payload;

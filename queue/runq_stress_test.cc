@@ -2,8 +2,6 @@
 // and lost races happen all the time. Each element must be taken exactly once
 // for each time it was put, by one who sees what the last holder wrote; the
 // elements' fields are plain, so that ThreadSanitizer checks that too.
-#include "queue/runq.h"
-
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -14,6 +12,7 @@
 
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "queue/runq.h"
 
 namespace mpg {
 namespace {
