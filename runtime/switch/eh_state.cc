@@ -2,12 +2,10 @@
 
 #include <cxxabi.h>
 
-#include "absl/base/attributes.h"
-
 namespace mpg {
 namespace internal {
 
-ABSL_ATTRIBUTE_NOINLINE EhState* ThreadEhState() {
+[[gnu::noinline]] EhState* ThreadEhState() {
   // Without it, link-time optimization may find the function to be constant
   // and merge calls made on different threads.
   asm volatile("" : : : "memory");

@@ -28,8 +28,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "absl/base/attributes.h"
-
 #if defined(__SANITIZE_ADDRESS__)
 #define MPG_ASAN 1
 #elif defined(__SANITIZE_THREAD__)
@@ -89,14 +87,14 @@ inline void SanHandOver(const SanFiber* from, SanFiber* to) {
   to->size = from->size;
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SanBeforeSwitch(SanFiber* from,
-                                                         const SanFiber* to,
-                                                         bool from_ends) {
+[[gnu::always_inline]] inline void SanBeforeSwitch(SanFiber* from,
+                                                   const SanFiber* to,
+                                                   bool from_ends) {
   __sanitizer_start_switch_fiber(from_ends ? nullptr : &from->fake_stack,
                                  to->bottom, to->size);
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SanAfterSwitch(SanFiber* self) {
+[[gnu::always_inline]] inline void SanAfterSwitch(SanFiber* self) {
   __sanitizer_finish_switch_fiber(self->fake_stack, nullptr, nullptr);
 }
 
@@ -141,14 +139,13 @@ inline void SanHandOver(const SanFiber* from, SanFiber* to) {
   to->fiber = from->fiber;
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SanBeforeSwitch(SanFiber*,
-                                                         const SanFiber* to,
-                                                         bool) {
+[[gnu::always_inline]] inline void SanBeforeSwitch(SanFiber*,
+                                                   const SanFiber* to, bool) {
   // Flag 0: what happened before the switch happens before what follows it.
   __tsan_switch_to_fiber(to->fiber, 0);
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SanAfterSwitch(SanFiber*) {}
+[[gnu::always_inline]] inline void SanAfterSwitch(SanFiber*) {}
 inline void SanOnStackGiven(void*, size_t) {}
 
 #else

@@ -37,8 +37,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "absl/base/attributes.h"
-
 namespace mpg {
 namespace internal {
 
@@ -60,8 +58,8 @@ extern "C" void mpg_context_start();
 
 // Saves the calling flow of control in *from and resumes *to. Returns when
 // somebody switches to *from. from == to is allowed.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SwitchContext(Context* from,
-                                                       const Context* to);
+[[gnu::always_inline]] inline void SwitchContext(Context* from,
+                                                 const Context* to);
 
 // Makes *ctx such that the first switch to it calls entry(arg) at the top of
 // the stack that ends at stack_top (exclusive; aligned down to 16 bytes here).
@@ -82,7 +80,7 @@ inline void MakeContext(Context* ctx, void* stack_top, void (*entry)(void*),
 // to four switches ahead, it hides the miss of cache and TLB that dominates
 // when many goroutines take turns (10,000 of them: 15 ns a switch instead of
 // 74). Any value of ctx->sp will do.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PrefetchContext(const Context* ctx) {
+[[gnu::always_inline]] inline void PrefetchContext(const Context* ctx) {
   const char* const sp = static_cast<const char*>(ctx->sp);
   __builtin_prefetch(sp);
   __builtin_prefetch(sp + 64);

@@ -2,7 +2,6 @@
 #ifndef MPG_RUNTIME_SWITCH_SWITCH_AARCH64_H_
 #define MPG_RUNTIME_SWITCH_SWITCH_AARCH64_H_
 
-#include "absl/base/attributes.h"
 #include "runtime/switch/switch.h"
 
 // Where indirect branches are checked (-mbranch-protection), a place that is
@@ -18,8 +17,8 @@ namespace internal {
 
 // vN stands for zN (SVE) too. x18 is a temporary register on Linux, unless the
 // compiler was told to keep its hands off it (-ffixed-x18).
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SwitchContext(Context* from,
-                                                       const Context* to) {
+[[gnu::always_inline]] inline void SwitchContext(Context* from,
+                                                 const Context* to) {
   register Context* x0 asm("x0") = from;
   register const Context* x1 asm("x1") = to;
   asm volatile(

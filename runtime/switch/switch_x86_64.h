@@ -2,7 +2,6 @@
 #ifndef MPG_RUNTIME_SWITCH_SWITCH_X86_64_H_
 #define MPG_RUNTIME_SWITCH_SWITCH_X86_64_H_
 
-#include "absl/base/attributes.h"
 #include "runtime/switch/switch.h"
 
 // Where indirect branches are checked (-fcf-protection), a place that is
@@ -31,8 +30,8 @@ namespace internal {
 // for ymmN and zmmN too. gcc takes the names of the AVX-512 registers only
 // where they are enabled, so a function that gets AVX-512 by a target attribute
 // of its own must not contain a switch.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SwitchContext(Context* from,
-                                                       const Context* to) {
+[[gnu::always_inline]] inline void SwitchContext(Context* from,
+                                                 const Context* to) {
   asm volatile(
       "leaq 1f(%%rip), %%rax\n\t"
       "movq %%rsp, 0(%%rdi)\n\t"
