@@ -37,7 +37,7 @@ int64_t HelplessThreads() {
     const int threads = s->nthreads.load();
     if (s->idle_ps.Count() != s->gomaxprocs.load() ||
         s->nmidle.load() + s->nmlockedidle.load() != threads ||
-        !s->runq.Empty() || s->foreign_calls.load() != 0) {
+        !s->runq.Empty() || !s->spill.Empty() || s->foreign_calls.load() != 0) {
       busy = true;
     }
     n += threads + 1 /* sysmon */ + s->waiters.load();

@@ -31,9 +31,7 @@ void PutGlobalAfterSwitch(M* m, G* prev) { m->sched->runq.Put(prev); }
 
 void RequeueAfterSwitch(M* m, G* prev) {
   P* p = m->p;
-  p->runq.Put(prev, false, [p](G** batch, int n) {
-    p->sched->runq.PutBatch(batch, n);
-  });
+  p->runq.Put(prev, false, SpillTo(p->sched));
 }
 
 void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -46,9 +44,7 @@ void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
       !site->commit(prev, arg)) {
     SetGStatus(prev, GStatus::kWaiting, GStatus::kRunnable);
     P* p = m->p;
-    p->runq.Put(prev, true, [p](G** batch, int n) {
-      p->sched->runq.PutBatch(batch, n);
-    });
+    p->runq.Put(prev, true, SpillTo(p->sched));
   }
 }
 
@@ -88,9 +84,7 @@ void GoroutineReadyAndYield(Waiter* w) {
   }
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   P* p = m->p;
-  p->runq.Put(g, true, [p](G** batch, int n) {
-    p->sched->runq.PutBatch(batch, n);
-  });
+  p->runq.Put(g, true, SpillTo(p->sched));
   // Go: goyield puts the caller at the local queue's end.
   G* self = m->curg;
   SetGStatus(self, GStatus::kRunning, GStatus::kRunnable);
@@ -161,9 +155,7 @@ G* CurrentG() {
 }
 
 void PutReady(P* p, G* g) {
-  const PutResult where = p->runq.Put(g, true, [p](G** batch, int n) {
-    p->sched->runq.PutBatch(batch, n);
-  });
+  const PutResult where = p->runq.Put(g, true, SpillTo(p->sched));
   Sched* s = p->sched;
   // A look that may be old: see sched.h for what a P's own work needs.
   if (ABSL_PREDICT_TRUE(s->idle_ps.CountRelaxed() == 0)) return;
@@ -187,6 +179,7 @@ void Yield(G* g) {
   // takes no lock, and the global one gets its turns at every 61st pick.
   G* next = PickSuccessor(m);
   if (next == &m->g0 && m->picked == nullptr && m->sched->runq.EmptyRelaxed() &&
+      m->sched->spill.EmptyRelaxed() &&
       m->lockedg.Get() == nullptr &&
       // relaxed: see P::interrupt.
       !m->p->interrupt.load(std::memory_order_relaxed)) {

@@ -72,7 +72,7 @@ bool Sched::HandleInterrupt(M* m) {
   if (!p->interrupt.load()) return true;
   // m may lose the P: what a goroutine picked stays with the P.
   if (G* g = std::exchange(m->picked, nullptr)) {
-    p->runq.Put(g, true, [this](G** batch, int n) { runq.PutBatch(batch, n); });
+    p->runq.Put(g, true, SpillTo(this));
   }
   // Cleared first: a reason that comes after its flag was read sets it again.
   p->interrupt.store(false);
@@ -119,7 +119,15 @@ G* Sched::LocalOrGlobal(M* m) {
   const uint32_t tick = p->schedtick;
   if (tick % 61 == 0) {
     // Fairness before locality: see PickLocal.
-    if (G* g = TakeGlobalBatch(p, kFairBatch)) {
+    // The two in turn, so that neither starves the other.
+    const bool spilled = (tick / 61) % 2 != 0;
+    G* g = spilled ? TakeSpilled(p, kFairBatch, /*newest=*/false)
+                   : TakeGlobalBatch(p, kFairBatch);
+    if (g == nullptr) {
+      g = spilled ? TakeGlobalBatch(p, kFairBatch)
+                  : TakeSpilled(p, kFairBatch, /*newest=*/false);
+    }
+    if (g != nullptr) {
       p->schedtick = tick + 1;
       return g;
     }
@@ -130,6 +138,7 @@ G* Sched::LocalOrGlobal(M* m) {
     return g;
   }
   g = TakeGlobalBatch(p, kGlobalBatch);
+  if (g == nullptr) g = TakeSpilled(p, kGlobalBatch, /*newest=*/true);
   if (g != nullptr) p->schedtick = tick + 1;
   return g;
 }
@@ -143,6 +152,20 @@ G* Sched::TakeGlobalBatch(P* p, int max) {
   G* g = batch.Pop();
   p->runq.Fill(batch.Size(), [&batch] { return batch.Pop(); });
   return g;
+}
+
+// At most `max` goroutines that overflowed from some P's ring: one returned, the
+// rest to p's ring.
+G* Sched::TakeSpilled(P* p, int max, bool newest) {
+  if (spill.EmptyRelaxed()) return nullptr;
+  const int room = LocalQueue::kCapacity - p->runq.RingSize();
+  G* batch[kGlobalBatch];
+  max = std::min({max, room + 1, spill.Size() / gomaxprocs.load() + 1});
+  const int n = newest ? spill.TakeNewest(batch, max)
+                       : spill.TakeOldest(batch, max);
+  if (n == 0) return nullptr;
+  p->runq.PutBatch(batch + 1, n - 1);
+  return batch[0];
 }
 
 // Looks for work at other Ps for a bounded time.
@@ -160,9 +183,8 @@ G* Sched::Spin(M* m) {
   WatchSwitches(seen);
   for (int round = 0; round < kSpinRounds; ++round) {
     if (G* g = StealWork(p, nullptr)) return g;
-    if (!runq.EmptyRelaxed()) {
-      if (G* g = TakeGlobalBatch(p, kGlobalBatch)) return g;
-    }
+    if (G* g = TakeGlobalBatch(p, kGlobalBatch)) return g;
+    if (G* g = TakeSpilled(p, kGlobalBatch, /*newest=*/true)) return g;
     if (p->interrupt.load()) return nullptr;
     for (int i = 0; i < kSpinRoundPauses; ++i) CpuRelax();
   }
@@ -197,7 +219,7 @@ void Sched::WatchSwitches(uint32_t* seen) const {
 }
 
 bool Sched::AnyWork() const {
-  if (!runq.Empty()) return true;
+  if (!runq.Empty() || !spill.Empty()) return true;
   const int procs = gomaxprocs.load();
   for (int i = 0; i < procs; ++i) {
     // Not runnext: its P runs it next, or sysmon sees to it.

@@ -5,13 +5,14 @@
 // common lock. Two protocols, each a store, a full barrier and a load:
 //
 //   Submit (Ready, Go, from a thread without a P; overflow of a ring):
-//     S1. publish the work: the global queue's size is stored seq_cst;
+//     S1. publish the work: the size of the global queue or of the spill list
+//         is stored seq_cst;
 //     S2. if a P is idle and nobody spins, make one M spin (WakeP). Both are
 //         seq_cst loads.
 //   Idle (FindRunnable):
 //     I1. announce the P: set its bit in idle_ps (seq_cst);
 //     I2. if this M was spinning, decrement nmspinning (seq_cst);
-//     I3. look once more at the global queue and at all rings; if there is work,
+//     I3. look once more at the global queue, the spill list and all rings; if there is work,
 //         take an idle P again and go on.
 //   In the total order of seq_cst operations either S2 comes after I1 (and I2),
 //   and the submitter wakes an M; or I3 comes after S1, and the idler finds the
@@ -48,6 +49,7 @@
 #include "queue/gqueue.h"
 #include "queue/idle_mask.h"
 #include "queue/idle_stack.h"
+#include "queue/spill_list.h"
 #include "runtime/g.h"
 #include "runtime/m.h"
 #include "runtime/options.h"
@@ -84,7 +86,8 @@ struct Sched {
   const RuntimeOptions options;
 
   // --- Goroutines (spawn.cc).
-  GlobalQueue<G, &G::schedlink> runq;
+  GlobalQueue<G, &G::schedlink> runq;  // preempted, or readied without a P
+  SpillList<G> spill;                  // overflow of the Ps' rings
   GFree gfree;
   StackPool stacks;
   std::atomic<int64_t> goid_gen{0};
@@ -117,6 +120,7 @@ struct Sched {
   G* Found(M* m, G* g);
   G* LocalOrGlobal(M* m);
   G* TakeGlobalBatch(P* p, int max);
+  G* TakeSpilled(P* p, int max, bool newest);
   G* Spin(M* m);
   G* StealWork(P* p, const uint32_t* seen);
   void WatchSwitches(uint32_t* seen) const;
@@ -242,6 +246,11 @@ inline M* CurrentM() { return static_cast<M*>(ThisThread()->m); }
 G* CurrentG();
 G* CurrentGOrPanic();
 GExtra* ExtraOf(G* g);  // the running goroutine's own, made on demand
+
+// Where a P's ring overflows to: RunQueue::Put's last argument.
+inline auto SpillTo(Sched* s) {
+  return [s](G** batch, int n) { s->spill.Put(batch, n); };
+}
 
 // All Scheds of the process. (life.cc)
 void ForEachSched(absl::FunctionRef<void(Sched*)> fn);

@@ -26,7 +26,7 @@ SchedStats Sched::Stats() const {
   stats.threads = nthreads.load() + 1;  // sysmon
   stats.spinningthreads = nmspinning.load();
   stats.idlethreads = nmidle.load();
-  stats.runqueue = runq.Size();
+  stats.runqueue = runq.Size() + spill.Size();
   for (int i = 0; i < stats.gomaxprocs; ++i) {
     stats.local_runqueues.push_back(allp[i]->runq.Size());
   }

@@ -56,13 +56,14 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void AfterSwitch(G* self) {
 }
 
 // The next goroutine that this P would run, without a lock and without looking
-// elsewhere; null: ask FindRunnable. Every 61st time (Go 1.24) the global queue
-// comes first, so that two goroutines that ready each other for ever cannot
-// starve it.
+// elsewhere; null: ask FindRunnable. Every 61st time (Go 1.24) the global queues
+// come first, so that two goroutines that ready each other for ever cannot
+// starve them.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline G* PickLocal(P* p) {
   p->switches = p->switches + 1;
   const uint32_t tick = p->schedtick;
-  if (ABSL_PREDICT_FALSE(tick % 61 == 0) && !p->sched->runq.EmptyRelaxed()) {
+  if (ABSL_PREDICT_FALSE(tick % 61 == 0) && !(p->sched->runq.EmptyRelaxed() &&
+                                              p->sched->spill.EmptyRelaxed())) {
     return nullptr;
   }
   if (G* g = p->runq.GetRunnext()) return g;  // inherits the time slice

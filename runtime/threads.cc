@@ -275,7 +275,7 @@ void Sched::HandoffP(P* p) {
     StopP(p);
     return;
   }
-  if (!p->runq.Empty() || !runq.Empty()) {
+  if (!p->runq.Empty() || !runq.Empty() || !spill.Empty()) {
     StartM(p, /*spinning=*/false);
     return;
   }
