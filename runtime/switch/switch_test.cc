@@ -46,11 +46,18 @@ struct Traveller {
   }
 };
 
+// Compilers take a thread's identity for a constant and keep it across a
+// switch; see switch.h.
+[[gnu::noinline]] std::thread::id ThisThreadId() {
+  asm volatile("" : : : "memory");
+  return std::this_thread::get_id();
+}
+
 void Travel(void* arg) {
   Traveller* const t = static_cast<Traveller*>(arg);
   SanAfterSwitch(&t->san);
   for (int hop = 0;; ++hop) {
-    t->seen.push_back(std::this_thread::get_id());
+    t->seen.push_back(ThisThreadId());
     t->eh.push_back(ThreadEhState());
     SanBeforeSwitch(&t->san, &t->back_san, false);
     SwitchContext(&t->ctx, &t->back);
