@@ -11,8 +11,16 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/attributes.h"
+#include "absl/status/status.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "runtime/stack/stack_memory.h"
+#include "runtime/switch/fiber_san.h"
+
+#if defined(MPG_ASAN)
+#include <sanitizer/lsan_interface.h>
+#endif
 
 namespace mpg {
 namespace internal {
@@ -494,6 +502,26 @@ TEST(StackPoolFailureTest, RefusedGuardIsReportedAndNoStackIsLost) {
   for (char* hi : stacks) cache.Give(Stack{hi}, false);
   cache.Flush();
 }
+
+#if defined(MPG_ASAN)
+// Makes the stack the only place that refers to the object.
+ABSL_ATTRIBUTE_NOINLINE uintptr_t PlaceObject(Stack s) {
+  const char* const object = new char[100];
+  std::memcpy(s.hi - 64, &object, sizeof object);
+  return ~reinterpret_cast<uintptr_t>(object);
+}
+
+TEST(StackPoolTest, ObjectsThatOnlyAStackRefersToAreNoLeaks) {
+  StackPool pool({});
+  StackCache cache(&pool);
+  const Stack s = MustTake(cache);
+  const uintptr_t complement = PlaceObject(s);
+  EXPECT_EQ(__lsan_do_recoverable_leak_check(), 0);
+  delete[] reinterpret_cast<char*>(~complement);
+  cache.Give(s, false);
+  cache.Flush();
+}
+#endif
 
 }  // namespace
 }  // namespace internal
