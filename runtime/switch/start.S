@@ -8,7 +8,6 @@
 
         .text
         .globl mpg_context_start
-        .hidden mpg_context_start
         .balign 16
 #if defined(__x86_64__)
         .type mpg_context_start, @function

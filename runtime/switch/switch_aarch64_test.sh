@@ -18,7 +18,7 @@ if ! command -v "$compiler" >/dev/null 2>&1 || [ -z "$emulator" ]; then
 fi
 
 program=${TEST_TMPDIR:-$(mktemp -d)}/switch_conformance_test
-for flags in "-O0" "-O2" "-O2 -mbranch-protection=standard" "-O3 -flto"; do
+for flags in "-O0" "-O2 -mbranch-protection=standard" "-O3 -flto"; do
   # shellcheck disable=SC2086 -- flags are words
   "$compiler" -std=c++17 -Wall -Wextra -Werror -static $flags -I. \
     runtime/switch/switch_conformance_test.cc runtime/switch/eh_state.cc \
