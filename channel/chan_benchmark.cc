@@ -82,9 +82,8 @@ void BM_Select_OneAndDefault(benchmark::State& state) {
   const Chan<int> a = MakeChan<int>();
   int sink = 0;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        Select(OnRecv(a, [&](std::optional<int> v) { sink = *v; }),
-               OnDefault()));
+    benchmark::DoNotOptimize(Select(
+        OnRecv(a, [&](std::optional<int> v) { sink = *v; }), OnDefault()));
   }
 }
 BENCHMARK(BM_Select_OneAndDefault);
@@ -230,7 +229,9 @@ void BM_Threads_PingPong(benchmark::State& state) {
   there.Close();
   echo.join();
 }
-BENCHMARK_TEMPLATE(BM_Threads_PingPong, Chan<int>)->Arg(0)->Arg(1)
+BENCHMARK_TEMPLATE(BM_Threads_PingPong, Chan<int>)
+    ->Arg(0)
+    ->Arg(1)
     ->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Threads_PingPong, MutexQueue<int>)->Arg(1)->UseRealTime();
 

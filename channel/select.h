@@ -249,7 +249,7 @@ SelectResult SelectSome(Cases&... cases) {
   Sudog sudogs[kChannels + 1];  // never of length 0
   int order[kChannels + 1];
   Sudog* next = sudogs;
-  const auto prepare = [&next](auto& c) {
+  [[maybe_unused]] const auto prepare = [&next](auto& c) {
     if constexpr (!std::decay_t<decltype(c)>::kIsDefault) c.Prepare(next++);
   };
   (prepare(cases), ...);
@@ -287,7 +287,7 @@ std::enable_if_t<(... && internal::kIsCase<Cases>), int> Select(
     }
   }
   int at = 0;
-  const auto run = [&](auto& c) {
+  [[maybe_unused]] const auto run = [&](auto& c) {
     if (at++ == chosen) c.Run(result.ok);
   };
   (run(cases), ...);
