@@ -25,6 +25,7 @@ class SchedHost final : public SysmonHost {
     ProcSample sample;
     sample.status = StatusOf(p->status.load());
     sample.schedtick = p->schedtick;
+    sample.switches = p->switches;
     sample.syscalltick = 0;
     sample.has_local_work = !p->runq.Empty();
     return sample;

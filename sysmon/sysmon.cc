@@ -1,0 +1,175 @@
+#include "sysmon/sysmon.h"
+
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/clock.h"
+
+namespace mpg {
+namespace {
+
+constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+// Go: sysmon doubles its sleep after 50 idle cycles, that is after 1 ms.
+constexpr int kQuietLooks = 50;
+constexpr int64_t kPeriodicNs = 100'000'000;
+
+class RealClock final : public SysmonClock {
+ public:
+  int64_t Now() override { return NanoTime(); }
+  void Sleep(Note* note, int64_t ns) override {
+    note->SleepFor(ns == kForever ? -1 : ns);
+  }
+};
+
+}  // namespace
+
+SysmonClock* RealSysmonClock() {
+  static RealClock* const clock = new RealClock;
+  return clock;
+}
+
+Sysmon::Sysmon(SysmonHost* host, SysmonClock* clock,
+               const SysmonOptions& options)
+    : host_(host),
+      clock_(clock),
+      options_(options),
+      delay_ns_(options.min_sleep_ns),
+      last_trace_(clock->Now() - options.schedtrace_ns),
+      last_periodic_(clock->Now()) {}
+
+void Sysmon::Run() {
+  // The default slack of 50 us is more than the sleep.
+  prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+  while (!stop_.load()) {
+    const int64_t sleep = Step();
+    if (sleep > 0 && !stop_.load()) clock_->Sleep(&note_, sleep);
+    // A signal that comes between the two is seen by the next Step's loads, or
+    // (a Stop) above.
+    if (note_.IsSignaled() && !stop_.load()) note_.Clear();
+  }
+}
+
+void Sysmon::Stop() {
+  stop_.store(true);
+  note_.WakeupIfClear();
+}
+
+void Sysmon::WakeSlow() {
+  // One of those who find it asleep wakes it.
+  if (asleep_.exchange(false)) note_.WakeupIfClear();
+}
+
+int64_t Sysmon::NextTraceIn(int64_t now) const {
+  if (options_.schedtrace_ns <= 0) return kForever;
+  return std::max<int64_t>(0, last_trace_ + options_.schedtrace_ns - now);
+}
+
+void Sysmon::Trace(int64_t now) {
+  if (options_.schedtrace_ns <= 0 || NextTraceIn(now) > 0) return;
+  last_trace_ = now;
+  host_->SchedTrace(options_.scheddetail);
+}
+
+int64_t Sysmon::Step() {
+  const int64_t now = clock_->Now();
+  Trace(now);
+  if (host_->AllIdle()) return StepIdle(now);
+  idle_since_ = -1;
+  idle_checked_ = false;
+  if (now - last_periodic_ >= kPeriodicNs) {
+    last_periodic_ = now;
+    host_->Periodic(now);
+  }
+  bool retaken = false;
+  const int64_t last_poll = host_->LastPoll();
+  if (last_poll != 0 && now - last_poll > options_.max_sleep_ns) {
+    retaken = host_->PollNetwork();
+  }
+  if (host_->NextTimer() < now) host_->StartForTimer();
+  if (!host_->WorldStopping() && Retake(now)) retaken = true;
+  if (retaken) {
+    quiet_looks_ = 0;
+    delay_ns_ = options_.min_sleep_ns;
+  } else if (++quiet_looks_ > kQuietLooks) {
+    delay_ns_ = std::min(delay_ns_ * 2, options_.max_sleep_ns);
+  }
+  return std::min(delay_ns_, NextTraceIn(now));
+}
+
+// All is idle: waits a little for whether it stays so, then sleeps deeply.
+int64_t Sysmon::StepIdle(int64_t now) {
+  if (idle_since_ < 0) {
+    idle_since_ = now;
+    return options_.idle_check_ns;
+  }
+  const int64_t left = idle_since_ + options_.idle_check_ns - now;
+  if (left > 0) return left;
+  if (!idle_checked_) {
+    idle_checked_ = true;
+    host_->WhenAllIdle();
+  }
+  DeepSleep(clock_->Now());
+  return 0;
+}
+
+void Sysmon::DeepSleep(int64_t now) {
+  asleep_.store(true);
+  if (host_->AllIdle() && !stop_.load()) {
+    const int64_t timer = host_->NextTimer();
+    int64_t ns = NextTraceIn(now);
+    if (timer != kForever) {
+      // Whoever is idle until then wakes for it; late by this much, sysmon does.
+      ns = std::min(ns, std::max<int64_t>(0, timer - now) + delay_ns_);
+    }
+    if (ns > 0) clock_->Sleep(&note_, ns);
+  }
+  asleep_.store(false);
+  if (host_->AllIdle()) return;
+  // Somebody has started: look closely again. Go: sysmon after sysmonwait.
+  quiet_looks_ = 0;
+  delay_ns_ = options_.min_sleep_ns;
+}
+
+bool Sysmon::Retake(int64_t now) {
+  const int n = host_->NumProcs();
+  if (static_cast<int>(seen_.size()) < n) seen_.resize(n);
+  bool any = false;
+  for (int i = 0; i < n; ++i) {
+    if (RetakeProc(i, host_->Sample(i), &seen_[i], now)) any = true;
+  }
+  return any;
+}
+
+bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
+                        Seen* seen, int64_t now) {
+  const bool still = sample.switches == seen->switches;
+  seen->switches = sample.switches;
+  const bool in_syscall = sample.status == SysmonHost::ProcStatus::kSyscall;
+  if (!in_syscall && sample.status != SysmonHost::ProcStatus::kRunning) {
+    return false;
+  }
+  if (sample.schedtick != seen->schedtick || seen->schedwhen < 0) {
+    seen->schedtick = sample.schedtick;
+    seen->schedwhen = now;
+  } else if (now - seen->schedwhen >= options_.time_slice_ns) {
+    host_->Preempt(proc);
+  }
+  if (!in_syscall) {
+    return still && sample.has_local_work && host_->OthersIdle() &&
+           host_->WakeForLocalWork(proc);
+  }
+  if (sample.syscalltick != seen->syscalltick) {
+    seen->syscalltick = sample.syscalltick;
+    seen->syscallwhen = now;
+    return false;  // retaken at the next look at the earliest
+  }
+  if (!sample.has_local_work && host_->OthersIdle() &&
+      now - seen->syscallwhen < options_.max_sleep_ns) {
+    return false;
+  }
+  return host_->RetakeSyscall(proc, sample.syscalltick);
+}
+
+}  // namespace mpg

@@ -1,0 +1,170 @@
+// Sysmon: the monitor of a scheduler. A thread of its own that, every so often,
+// takes processors from who keeps them too long, sees to work that nobody was
+// woken for, and prints schedtrace lines. Go: sysmon, retake (proc.go).
+//
+// It knows no scheduler: what it looks at and what it can do is a SysmonHost,
+// and time is a SysmonClock, so that tests run it with fakes.
+//
+//   Sysmon sysmon(&host, RealSysmonClock(), options);
+//   std::thread t([&] { sysmon.Run(); });
+//   ...
+//   sysmon.Stop();
+//   t.join();
+//
+// Policy, each look (Step):
+//   - A processor that runs under one schedtick for a time slice is asked to
+//     give way (Preempt).
+//   - A processor in a system call since the last look, min_sleep_ns ago or
+//     more, is retaken (RetakeSyscall), unless it has no work, others could take
+//     new work, and it has been there for less than max_sleep_ns.
+//   - A processor that has queued work and has not switched since the last look,
+//     while others are idle and none looks for work: one is woken
+//     (WakeForLocalWork).
+//   - The network is polled if nobody has for max_sleep_ns; an overdue timer
+//     starts a thread.
+// Looks are min_sleep_ns apart; after 50 looks at which nothing was retaken the
+// distance doubles with each, up to max_sleep_ns; something retaken brings it
+// back to min_sleep_ns.
+//
+// Deep sleep. When all is idle (AllIdle) there is nothing to watch. After
+// idle_check_ns of it, WhenAllIdle is called once, and then sysmon sleeps until
+// Wakeup, the next timer, or the next schedtrace line: an idle program burns no
+// CPU. No wake-up is lost:
+//     sysmon:     1. asleep_ = true;           2. AllIdle()? sleep : go on
+//     scheduler:  1. no longer all idle;       2. Wakeup(): asleep_? wake it
+//   with all four seq_cst: one of the two sees the other.
+//
+// Thread safety: Run and Step by one thread; Stop and Wakeup by any. The host is
+// called on the thread of Run and must do its own synchronization.
+#ifndef MPG_SYSMON_SYSMON_H_
+#define MPG_SYSMON_SYSMON_H_
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "base/note.h"
+
+namespace mpg {
+
+class SysmonHost {
+ public:
+  enum class ProcStatus : uint8_t { kIdle, kRunning, kSyscall, kStopped };
+  struct ProcSample {
+    ProcStatus status;
+    uint32_t schedtick;    // changes with each new time slice
+    uint32_t switches;     // changes with each switch
+    uint32_t syscalltick;  // changes with each system call
+    bool has_local_work;
+  };
+
+  virtual ~SysmonHost() = default;
+  virtual int NumProcs() = 0;
+  virtual ProcSample Sample(int proc) = 0;
+  // Processors are being stopped: nothing is to be retaken or woken.
+  virtual bool WorldStopping() = 0;
+  // No processor runs anything. seq_cst; see "Deep sleep".
+  virtual bool AllIdle() = 0;
+  // Some processor is idle or looks for work, and could take more.
+  virtual bool OthersIdle() = 0;
+
+  virtual void Preempt(int proc) = 0;
+  // False: the thread came back meanwhile. `syscalltick` is what was sampled.
+  virtual bool RetakeSyscall(int proc, uint32_t syscalltick) = 0;
+  // True if somebody was woken.
+  virtual bool WakeForLocalWork(int proc) = 0;
+
+  // When the network was last polled; 0: there is nothing to poll.
+  virtual int64_t LastPoll() = 0;
+  virtual bool PollNetwork() = 0;
+  // When the earliest timer is due; INT64_MAX: none.
+  virtual int64_t NextTimer() = 0;
+  virtual void StartForTimer() = 0;
+
+  // Once in each period in which all is idle, some time after it began.
+  virtual void WhenAllIdle() = 0;
+  // About every 100 ms while not all is idle.
+  virtual void Periodic(int64_t now) = 0;
+  virtual void SchedTrace(bool detailed) = 0;
+};
+
+class SysmonClock {
+ public:
+  virtual ~SysmonClock() = default;
+  virtual int64_t Now() = 0;
+  // Sleeps for ns (INT64_MAX: for ever) or until the note is signaled.
+  virtual void Sleep(Note* note, int64_t ns) = 0;
+};
+
+// CLOCK_MONOTONIC. Lives for ever.
+SysmonClock* RealSysmonClock();
+
+struct SysmonOptions {
+  int64_t time_slice_ns = 10'000'000;   // Go: forcePreemptNS
+  int64_t min_sleep_ns = 20'000;        // Go: 20 us
+  int64_t max_sleep_ns = 10'000'000;    // Go: 10 ms
+  int64_t idle_check_ns = 2'000'000;    // untuned
+  int64_t schedtrace_ns = 0;            // 0: never
+  bool scheddetail = false;
+};
+
+class Sysmon {
+ public:
+  // Both must outlive this.
+  Sysmon(SysmonHost* host, SysmonClock* clock, const SysmonOptions& options);
+  Sysmon(const Sysmon&) = delete;
+  Sysmon& operator=(const Sysmon&) = delete;
+
+  // Watches until Stop.
+  void Run();
+  // Makes Run return soon. Once.
+  void Stop();
+
+  // The scheduler is no longer all idle. One load unless sysmon sleeps deeply.
+  void Wakeup() {
+    // seq_cst: see "Deep sleep".
+    if (asleep_.load()) WakeSlow();
+  }
+
+  // One look; returns how long to sleep until the next. For tests.
+  int64_t Step();
+
+ private:
+  struct Seen {
+    uint32_t schedtick = 0;
+    uint32_t switches = 0;
+    uint32_t syscalltick = 0;
+    int64_t schedwhen = -1;  // -1: never looked at
+    int64_t syscallwhen = 0;
+  };
+
+  void WakeSlow();
+  int64_t NextTraceIn(int64_t now) const;
+  void Trace(int64_t now);
+  int64_t StepIdle(int64_t now);
+  void DeepSleep(int64_t now);
+  bool Retake(int64_t now);
+  bool RetakeProc(int proc, const SysmonHost::ProcSample& sample, Seen* seen,
+                  int64_t now);
+
+  SysmonHost* const host_;
+  SysmonClock* const clock_;
+  const SysmonOptions options_;
+
+  // The thread of Run.
+  std::vector<Seen> seen_;
+  int64_t delay_ns_;
+  int quiet_looks_ = 0;
+  int64_t idle_since_ = -1;  // -1: not all is idle
+  bool idle_checked_ = false;
+  int64_t last_trace_;
+  int64_t last_periodic_;
+
+  std::atomic<bool> asleep_{false};
+  std::atomic<bool> stop_{false};
+  Note note_;
+};
+
+}  // namespace mpg
+
+#endif  // MPG_SYSMON_SYSMON_H_

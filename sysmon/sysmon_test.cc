@@ -1,0 +1,270 @@
+#include "sysmon/sysmon.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "gtest/gtest.h"
+
+namespace mpg {
+namespace {
+
+constexpr int64_t kUs = 1000;
+constexpr int64_t kMs = 1000 * kUs;
+constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+
+class FakeClock final : public SysmonClock {
+ public:
+  int64_t Now() override { return now; }
+  void Sleep(Note*, int64_t ns) override {
+    slept.push_back(ns);
+    if (ns != kForever) now += ns;
+  }
+  int64_t now = 1000 * kMs;
+  std::vector<int64_t> slept;
+};
+
+class FakeHost final : public SysmonHost {
+ public:
+  explicit FakeHost(int n) : procs(n) {
+    for (auto& p : procs) p = {ProcStatus::kRunning, 0, 0, 0, false};
+  }
+  int NumProcs() override { return static_cast<int>(procs.size()); }
+  ProcSample Sample(int proc) override { return procs[proc]; }
+  bool WorldStopping() override { return stopping; }
+  bool AllIdle() override { return all_idle; }
+  bool OthersIdle() override { return others_idle; }
+  void Preempt(int proc) override { Log("preempt", proc); }
+  bool RetakeSyscall(int proc, uint32_t) override {
+    Log("retake", proc);
+    return true;
+  }
+  bool WakeForLocalWork(int proc) override {
+    Log("wake", proc);
+    return true;
+  }
+  int64_t LastPoll() override { return last_poll; }
+  bool PollNetwork() override {
+    log.push_back("poll");
+    return false;
+  }
+  int64_t NextTimer() override { return next_timer; }
+  void StartForTimer() override { log.push_back("timer"); }
+  void WhenAllIdle() override { log.push_back("idle"); }
+  void Periodic(int64_t) override { log.push_back("periodic"); }
+  void SchedTrace(bool detailed) override {
+    log.push_back(detailed ? "trace+" : "trace");
+  }
+  void Log(const char* what, int proc) {
+    log.push_back(what + std::string(" ") + std::to_string(proc));
+  }
+  int Count(const std::string& what) const {
+    return static_cast<int>(std::count(log.begin(), log.end(), what));
+  }
+
+  std::vector<ProcSample> procs;
+  bool stopping = false;
+  bool all_idle = false;
+  bool others_idle = false;
+  int64_t last_poll = 0;
+  int64_t next_timer = kForever;
+  std::vector<std::string> log;
+};
+
+class SysmonTest : public testing::Test {
+ protected:
+  // Looks until `ns` have passed.
+  void RunFor(Sysmon* sysmon, int64_t ns) {
+    const int64_t end = clock.now + ns;
+    while (clock.now < end) clock.now += std::max<int64_t>(1, sysmon->Step());
+  }
+  FakeClock clock;
+  FakeHost host{2};
+  SysmonOptions options;
+};
+
+TEST_F(SysmonTest, PreemptsOnlyAfterATimeSliceUnderOneTick) {
+  Sysmon sysmon(&host, &clock, options);
+  sysmon.Step();  // first sight
+  RunFor(&sysmon, 9 * kMs);
+  EXPECT_EQ(host.Count("preempt 0"), 0);
+  host.procs[1].schedtick++;
+  RunFor(&sysmon, 5 * kMs);
+  EXPECT_GE(host.Count("preempt 0"), 1);
+  EXPECT_EQ(host.Count("preempt 1"), 0);
+}
+
+TEST_F(SysmonTest, BacksOffFrom20UsTo10MsAndComesBackWhenItRetook) {
+  Sysmon sysmon(&host, &clock, options);
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(sysmon.Step(), 20 * kUs) << i;
+  EXPECT_EQ(sysmon.Step(), 40 * kUs);
+  for (int i = 0; i < 20; ++i) sysmon.Step();
+  EXPECT_EQ(sysmon.Step(), 10 * kMs);
+  host.others_idle = true;
+  host.procs[0].has_local_work = true;
+  EXPECT_EQ(sysmon.Step(), 20 * kUs);
+  EXPECT_EQ(host.Count("wake 0"), 1);
+}
+
+TEST_F(SysmonTest, WakesForLocalWorkOnlyIfTheProcHasNotSwitched) {
+  host.others_idle = true;
+  host.procs[0].has_local_work = true;
+  Sysmon sysmon(&host, &clock, options);
+  host.procs[0].switches = 7;
+  sysmon.Step();
+  EXPECT_EQ(host.Count("wake 0"), 0);  // first sight
+  host.procs[0].switches = 8;
+  sysmon.Step();
+  EXPECT_EQ(host.Count("wake 0"), 0);
+  sysmon.Step();
+  EXPECT_EQ(host.Count("wake 0"), 1);
+  host.others_idle = false;
+  sysmon.Step();
+  EXPECT_EQ(host.Count("wake 0"), 1);
+}
+
+TEST_F(SysmonTest, RetakesASyscallWithWorkAtTheSecondLook) {
+  Sysmon sysmon(&host, &clock, options);
+  host.procs[0] = {SysmonHost::ProcStatus::kSyscall, 0, 0, 5, true};
+  sysmon.Step();
+  EXPECT_EQ(host.Count("retake 0"), 0);
+  sysmon.Step();
+  EXPECT_EQ(host.Count("retake 0"), 1);
+}
+
+TEST_F(SysmonTest, LeavesASyscallWithoutWorkFor10MsIfOthersAreIdle) {
+  host.others_idle = true;
+  Sysmon sysmon(&host, &clock, options);
+  host.procs[0] = {SysmonHost::ProcStatus::kSyscall, 0, 0, 5, false};
+  RunFor(&sysmon, 9 * kMs);
+  EXPECT_EQ(host.Count("retake 0"), 0);
+  RunFor(&sysmon, 12 * kMs);
+  EXPECT_GE(host.Count("retake 0"), 1);
+}
+
+TEST_F(SysmonTest, TouchesNothingWhileTheWorldStops) {
+  host.stopping = true;
+  host.others_idle = true;
+  host.procs[0].has_local_work = true;
+  Sysmon sysmon(&host, &clock, options);
+  RunFor(&sysmon, 50 * kMs);
+  EXPECT_TRUE(host.log.empty());
+}
+
+TEST_F(SysmonTest, PollsTheNetworkAndStartsOverdueTimers) {
+  Sysmon sysmon(&host, &clock, options);
+  host.last_poll = clock.now - 11 * kMs;
+  host.next_timer = clock.now - 1;
+  sysmon.Step();
+  EXPECT_EQ(host.Count("poll"), 1);
+  EXPECT_EQ(host.Count("timer"), 1);
+}
+
+TEST_F(SysmonTest, IdleIsCheckedOnceAndThenSleptThroughForEver) {
+  host.all_idle = true;
+  Sysmon sysmon(&host, &clock, options);
+  EXPECT_EQ(sysmon.Step(), options.idle_check_ns);
+  EXPECT_EQ(host.Count("idle"), 0);
+  clock.now += options.idle_check_ns;
+  sysmon.Step();
+  sysmon.Step();
+  EXPECT_EQ(host.Count("idle"), 1);
+  ASSERT_EQ(clock.slept.size(), 2u);
+  EXPECT_EQ(clock.slept[0], kForever);
+  host.all_idle = false;
+  EXPECT_EQ(sysmon.Step(), options.min_sleep_ns);
+  host.all_idle = true;
+  sysmon.Step();
+  clock.now += options.idle_check_ns;
+  sysmon.Step();
+  EXPECT_EQ(host.Count("idle"), 2);
+}
+
+TEST_F(SysmonTest, DeepSleepEndsForATimer) {
+  host.all_idle = true;
+  host.next_timer = clock.now + 100 * kMs;
+  Sysmon sysmon(&host, &clock, options);
+  sysmon.Step();
+  clock.now += options.idle_check_ns;
+  sysmon.Step();
+  ASSERT_EQ(clock.slept.size(), 1u);
+  EXPECT_LE(clock.slept[0], 100 * kMs);
+}
+
+TEST_F(SysmonTest, TracesAtOnceAndThenAtEachPeriodAlsoWhenIdle) {
+  options.schedtrace_ns = 100 * kMs;
+  host.all_idle = true;
+  Sysmon sysmon(&host, &clock, options);
+  const int64_t end = clock.now + 1000 * kMs;
+  while (clock.now < end) clock.now += sysmon.Step();
+  EXPECT_GE(host.Count("trace"), 10);
+  EXPECT_LE(host.Count("trace"), 11);
+}
+
+// A scheduler that goes idle and starts again, against a sysmon that falls
+// asleep: each start must be noticed.
+TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
+  class Host final : public SysmonHost {
+   public:
+    int NumProcs() override { return 1; }
+    ProcSample Sample(int) override {
+      if (!all_idle.load()) looks.fetch_add(1);
+      return {ProcStatus::kRunning, 0, 0, 0, false};
+    }
+    bool WorldStopping() override { return false; }
+    bool AllIdle() override { return all_idle.load(); }
+    bool OthersIdle() override { return false; }
+    void Preempt(int) override {}
+    bool RetakeSyscall(int, uint32_t) override { return false; }
+    bool WakeForLocalWork(int) override { return false; }
+    int64_t LastPoll() override { return 0; }
+    bool PollNetwork() override { return false; }
+    int64_t NextTimer() override { return kForever; }
+    void StartForTimer() override {}
+    void WhenAllIdle() override {}
+    void Periodic(int64_t) override {}
+    void SchedTrace(bool) override {}
+    std::atomic<bool> all_idle{true};
+    std::atomic<int> looks{0};
+  };
+  Host host;
+  SysmonOptions options;
+  options.idle_check_ns = 1;  // to sleep at once
+  Sysmon sysmon(&host, RealSysmonClock(), options);
+  std::thread thread([&] { sysmon.Run(); });
+  FastRand rand(NextSeed());
+  for (int i = 0; i < 500; ++i) {
+    const int64_t wait = rand.Below(100) * kUs;
+    for (const int64_t end = NanoTime() + wait; NanoTime() < end;) {
+    }
+    const int before = host.looks.load();
+    host.all_idle.store(false);
+    sysmon.Wakeup();
+    const int64_t limit = NanoTime() + 20'000 * kMs;
+    while (host.looks.load() == before) {
+      ASSERT_LT(NanoTime(), limit) << "sysmon sleeps on, round " << i;
+      std::this_thread::yield();
+    }
+    host.all_idle.store(true);
+  }
+  sysmon.Stop();
+  thread.join();
+}
+
+TEST(SysmonThreadTest, StopEndsDeepSleep) {
+  FakeHost host(1);
+  host.all_idle = true;
+  Sysmon sysmon(&host, RealSysmonClock(), SysmonOptions());
+  std::thread thread([&] { sysmon.Run(); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  sysmon.Stop();
+  thread.join();
+  EXPECT_EQ(host.Count("idle"), 1);
+}
+
+}  // namespace
+}  // namespace mpg
