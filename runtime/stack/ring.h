@@ -17,8 +17,7 @@ namespace internal {
 template <class T>
 class Ring {
  public:
-  static_assert(std::is_trivially_copyable<T>::value,
-                "moved about as memory");
+  static_assert(std::is_trivially_copyable<T>::value, "moved about as memory");
   static_assert(alignof(T) <= alignof(std::max_align_t), "operator new");
 
   Ring() = default;

@@ -194,7 +194,7 @@ class StackPool {
   size_t next_fresh_ ABSL_GUARDED_BY(lock_) = 0;  // in the last slab
   size_t next_slab_stacks_ ABSL_GUARDED_BY(lock_) = kFirstSlabStacks;
   size_t total_stacks_ ABSL_GUARDED_BY(lock_) = 0;  // slots of all slabs
-  size_t created_ ABSL_GUARDED_BY(lock_) = 0;  // handed out ever
+  size_t created_ ABSL_GUARDED_BY(lock_) = 0;       // handed out ever
   size_t bytes_mapped_ ABSL_GUARDED_BY(lock_) = 0;
   std::vector<StackCache*> caches_ ABSL_GUARDED_BY(lock_);
   // Written under lock_, slabs_[i] before slab_count_ becomes i + 1, and never

@@ -95,6 +95,7 @@ TEST(StackStressTest, ProcessorsAndScavengerShareAPool) {
   stop.store(true);
   scavenger.join();
   const StackStats stats = pool.Stats();
+  RuntimeLockGuard lock(exchange.mu);
   EXPECT_EQ(stats.in_use, exchange.stacks.size());
   EXPECT_EQ(stats.cached, 0u);
 }

@@ -148,9 +148,7 @@ struct Main : Fiber {
          x + y + z;
 }
 
-bool SameBits(double a, double b) {
-  return std::memcmp(&a, &b, sizeof a) == 0;
-}
+bool SameBits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
 void RegistersSurvive() {
   Main m;
@@ -188,7 +186,8 @@ void EntryGetsItsArgumentOnAnAlignedStack() {
 void UnalignedTopIsAlignedDown() {
   Context ctx;
   alignas(16) char memory[256];
-  MakeContext(&ctx, memory + 250, [](void*) {}, nullptr);
+  MakeContext(
+      &ctx, memory + 250, [](void*) {}, nullptr);
   CHECK_THAT(reinterpret_cast<uintptr_t>(ctx.sp) % 16 == 0);
   CHECK_THAT(static_cast<char*>(ctx.sp) < memory + 240);
 }

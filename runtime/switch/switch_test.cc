@@ -20,7 +20,8 @@ struct alignas(64) Line {
 void RunEntryThatReturns() {
   std::vector<Line> memory(1024);
   Context main, fiber;
-  MakeContext(&fiber, memory.data() + memory.size(), [](void*) {}, nullptr);
+  MakeContext(
+      &fiber, memory.data() + memory.size(), [](void*) {}, nullptr);
   SwitchContext(&main, &fiber);
 }
 
