@@ -24,8 +24,8 @@
 //   hot words at the same page offset in every stack would all compete for the
 //   same few sets of the caches (L1 is indexed by the page offset).
 // - stack_size is an odd number of pages for the same reason: TLBs are indexed
-//   by the low bits of the page number, and at a distance of 256 KiB 32 stacks
-//   fill the share of a 2048-entry TLB that they can reach.
+//   by the low bits of the page number, and stacks 256 KiB apart meet in a few
+//   of its sets (a ring of 1000 stacks: 11 ns a switch, against 31).
 // - san: SanStack, in sanitizer builds only.
 //
 // A stack nobody uses is in one of these states:
@@ -34,8 +34,8 @@
 //   resting  given, with whatever memory it touched; in a cache or the pool
 // Take prefers resting stacks, then clean ones, then fresh ones. Lists hold
 // stacks by their address and never look into them: a list through the stacks'
-// own memory would touch cold lines and pages (85 ns a stack in a wave of
-// 100,000).
+// own memory would touch cold lines and pages (100 ns a stack in a wave of
+// 100,000, against 4).
 //
 // Giving memory back: Give trims a deep stack; Scavenge, called now and then
 // from any thread, makes resting stacks clean. Address space is kept until the
