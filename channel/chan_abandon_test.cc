@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/types/span.h"
 #include "base/lock.h"
@@ -72,7 +73,7 @@ class FakeGoroutine : public Waiter {
   }
 
   static void DoPark(Waiter* w, const ParkSite* site, RuntimeLock* lock,
-                     void* arg) {
+                     void* arg) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     auto* self = static_cast<FakeGoroutine*>(w);
     self->site_ = site;
     self->arg_ = arg;

@@ -26,11 +26,10 @@
 
 namespace mpg {
 
-struct Waiter;
-
 namespace internal {
 
-struct HChan;
+template <class Env>
+struct BasicHChan;
 
 // What an operation on a locked channel came to.
 enum class Step : uint8_t { kDone, kWouldBlock, kClosed };
@@ -41,7 +40,11 @@ enum class Step : uint8_t { kDone, kWouldBlock, kClosed };
 //   to     where to receive                         (word, or std::optional<T>)
 // An optional as the target lets a received object be constructed where the
 // caller wants it, without a detour.
-struct ElemType {
+template <class Env>
+struct BasicElemType {
+  using HChan = BasicHChan<Env>;
+  using Waiter = typename Env::Waiter;
+
   size_t size;         // of a slot; 0: an empty type, which has no slots
   size_t align;        // of a slot
   size_t ring_offset;  // of the first slot from the beginning of the HChan

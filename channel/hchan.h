@@ -28,21 +28,24 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "absl/base/attributes.h"
-#include "absl/base/optimization.h"
-#include "base/lock.h"
-#include "base/park.h"
 #include "base/wait_reason.h"
+#include "channel/chan_env.h"
 #include "channel/elem_type.h"
 #include "channel/sudog.h"
 
 namespace mpg {
 namespace internal {
 
-struct alignas(16) HChan {
+template <class Env>
+struct alignas(16) BasicHChan {
+  using ElemType = BasicElemType<Env>;
+  using WaitQueue = BasicWaitQueue<Env>;
+  template <class T>
+  using Atomic = typename Env::template Atomic<T>;
+
   // Throws Panic if the buffer cannot be addressed, std::bad_alloc if it cannot
   // be had. The caller holds the first reference.
-  static HChan* Make(const ElemType* elem, size_t capacity);
+  static BasicHChan* Make(const ElemType* elem, size_t capacity);
 
   void Ref() {
     // relaxed: the caller has a reference, so this publishes nothing.
@@ -101,13 +104,13 @@ struct alignas(16) HChan {
   }
 
   // --- guarded by `lock`; what is atomic is also read without it
-  RuntimeLock lock;
-  std::atomic<bool> closed{false};
+  typename Env::Lock lock;
+  Atomic<bool> closed{false};
   // A Select has stood in one of the queues, ever.
   bool select_seen = false;
   // refs reached 0 while somebody stood in a queue.
   bool orphaned = false;
-  std::atomic<size_t> count{0};
+  Atomic<size_t> count{0};
   const size_t capacity;
   size_t recvx = 0;  // ring index of the oldest value; the newest is at
                      // (recvx + count - 1) mod capacity (Go keeps sendx)
@@ -115,25 +118,33 @@ struct alignas(16) HChan {
   WaitQueue sendq;
   // --- not touched by Send and Recv of words
   const ElemType* const elem;
-  std::atomic<size_t> refs{1};
+  Atomic<size_t> refs{1};
   // --- here, or aligned further up for T, begins the ring
 
+  // Ends the values in the ring and the channel itself.
+  void Free();
+
  private:
-  HChan(const ElemType* e, size_t n) : capacity(n), elem(e) {}
-  ~HChan() = default;
+  BasicHChan(const ElemType* e, size_t n) : capacity(n), elem(e) {}
+  ~BasicHChan() = default;
 
   void Unreferenced();
-  void Free();
-  friend bool Abandon(HChan* c, Sudog* sg);
 };
 
-inline constexpr size_t kMinRingOffset = sizeof(HChan);
+using HChan = BasicHChan<ParkEnv>;
+using ElemType = BasicElemType<ParkEnv>;
+
+template <class Env>
+inline constexpr size_t kMinRingOffset = sizeof(BasicHChan<Env>);
 static_assert(sizeof(HChan) == 80, "a cache line, and the cold part");
 
 // The operations for the element representation E, see elem_type.h for what
 // `value` and `to` point to. E is WordElem<0, 1, 4, 8 or 16> or ObjectElem.
-template <class E>
-struct ChanOps {
+template <class Env, class E>
+struct BasicChanOps {
+  using HChan = BasicHChan<Env>;
+  using Waiter = typename Env::Waiter;
+
   // False: the channel is closed (Send), or closed and drained (Recv).
   // They park until they can tell.
   static bool Send(HChan* c, void* value);
@@ -145,23 +156,32 @@ struct ChanOps {
   static Step RecvLocked(HChan* c, void* to, Waiter** wake);
 };
 
+template <class E>
+using ChanOps = BasicChanOps<ParkEnv, E>;
+
 template <size_t kSize>
 struct WordElem;
 struct ObjectElem;
 
-extern template struct ChanOps<WordElem<0>>;
-extern template struct ChanOps<WordElem<1>>;
-extern template struct ChanOps<WordElem<4>>;
-extern template struct ChanOps<WordElem<8>>;
-extern template struct ChanOps<WordElem<16>>;
-extern template struct ChanOps<ObjectElem>;
-
 // Takes `sg` off its queue in c. False: it was not queued any more.
-bool RemoveSudog(HChan* c, Sudog* sg);
+template <class Env>
+bool RemoveSudog(BasicHChan<Env>* c, BasicSudog<Env>* sg);
 
 // Takes a parked waiter's Sudog off its channel, because its scheduler ends.
 // False: it was not queued any more; whoever took it is about to Ready it.
-bool Abandon(HChan* c, Sudog* sg);
+template <class Env>
+bool Abandon(BasicHChan<Env>* c, BasicSudog<Env>* sg);
+
+// All of the above is defined in hchan_ops.h and compiled once, in hchan.cc.
+extern template struct BasicHChan<ParkEnv>;
+extern template struct BasicChanOps<ParkEnv, WordElem<0>>;
+extern template struct BasicChanOps<ParkEnv, WordElem<1>>;
+extern template struct BasicChanOps<ParkEnv, WordElem<4>>;
+extern template struct BasicChanOps<ParkEnv, WordElem<8>>;
+extern template struct BasicChanOps<ParkEnv, WordElem<16>>;
+extern template struct BasicChanOps<ParkEnv, ObjectElem>;
+extern template bool RemoveSudog(HChan* c, Sudog* sg);
+extern template bool Abandon(HChan* c, Sudog* sg);
 
 // A nil channel. Blocks for ever; never returns.
 void BlockForever(WaitReason reason);
@@ -170,34 +190,34 @@ void BlockForever(WaitReason reason);
 [[noreturn]] void ThrowCloseOfNil();
 
 // The representation of T, and the ElemType that goes with it.
-template <class T, bool = kIsWord<T>>
+template <class T, class Env = ParkEnv, bool = kIsWord<T>>
 struct ElemOf {
   using Elem = WordElem<WordSize<T>()>;
-  static constexpr ElemType kType = {
+  static constexpr BasicElemType<Env> kType = {
       WordSize<T>(),
       WordSize<T>() == 0 ? 1 : WordSize<T>(),
-      kMinRingOffset,
+      kMinRingOffset<Env>,
       nullptr,
       nullptr,
       nullptr,
-      &ChanOps<Elem>::SendLocked,
-      &ChanOps<Elem>::RecvLocked,
+      &BasicChanOps<Env, Elem>::SendLocked,
+      &BasicChanOps<Env, Elem>::RecvLocked,
   };
 };
 
-template <class T>
-struct ElemOf<T, false> {
+template <class T, class Env>
+struct ElemOf<T, Env, false> {
   using Elem = ObjectElem;
-  static constexpr ElemType kType = {
+  static constexpr BasicElemType<Env> kType = {
       sizeof(T),
       alignof(T),
-      (kMinRingOffset + alignof(T) - 1) / alignof(T) * alignof(T),
+      (kMinRingOffset<Env> + alignof(T) - 1) / alignof(T) * alignof(T),
       &ObjectFunctions<T>::Move,
       &ObjectFunctions<T>::Deliver,
       std::is_trivially_destructible_v<T> ? nullptr
                                           : &ObjectFunctions<T>::Destroy,
-      &ChanOps<Elem>::SendLocked,
-      &ChanOps<Elem>::RecvLocked,
+      &BasicChanOps<Env, Elem>::SendLocked,
+      &BasicChanOps<Env, Elem>::RecvLocked,
   };
 };
 

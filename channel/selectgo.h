@@ -24,6 +24,7 @@
 #ifndef MPG_CHANNEL_SELECTGO_H_
 #define MPG_CHANNEL_SELECTGO_H_
 
+#include "channel/chan_env.h"
 #include "channel/sudog.h"
 
 namespace mpg {
@@ -39,7 +40,12 @@ struct SelectResult {
 // n. If nothing is ready: parks if `block`, else returns the default. Throws
 // what moving the chosen case's value throws; then nothing has happened. A
 // closed channel to send on is reported, not thrown.
-SelectResult SelectGo(Sudog* cases, int* order, int n, bool block);
+template <class Env>
+SelectResult SelectGo(BasicSudog<Env>* cases, int* order, int n, bool block);
+
+// Defined in selectgo_ops.h.
+extern template SelectResult SelectGo(Sudog* cases, int* order, int n,
+                                      bool block);
 
 }  // namespace internal
 }  // namespace mpg

@@ -20,12 +20,13 @@
 #include <atomic>
 #include <cstdint>
 
-#include "base/park.h"
+#include "channel/chan_env.h"
 
 namespace mpg {
 namespace internal {
 
-struct HChan;
+template <class Env>
+struct BasicHChan;
 
 // What the waker tells the waiter.
 enum class Outcome : uint8_t {
@@ -34,13 +35,14 @@ enum class Outcome : uint8_t {
   kRetry,   // the hand-over threw in the waker: nothing happened, start again
 };
 
-struct Sudog {
-  Waiter* waiter;
-  HChan* chan;
+template <class Env>
+struct BasicSudog {
+  typename Env::Waiter* waiter;
+  BasicHChan<Env>* chan;
   // The value to send, or the place to receive into. See hchan.h for its type.
   void* elem;
-  Sudog* next;
-  Sudog* prev;
+  BasicSudog* next;
+  BasicSudog* prev;
   // Written by the waker before Ready, read by the waiter after Park.
   Outcome outcome;
   bool is_select;
@@ -48,8 +50,11 @@ struct Sudog {
 };
 
 // A doubly linked FIFO of Sudogs; 16 bytes.
-class WaitQueue {
+template <class Env>
+class BasicWaitQueue {
  public:
+  using Sudog = BasicSudog<Env>;
+
   // For the lock-free tests of HChan: is nobody in the queue at this moment?
   // acquire: a later load is not made before this one (see HChan::Empty).
   bool EmptyRelaxedly() const {
@@ -141,9 +146,12 @@ class WaitQueue {
     }
   }
 
-  std::atomic<Sudog*> first_{nullptr};
+  typename Env::template Atomic<Sudog*> first_{nullptr};
   Sudog* last_ = nullptr;
 };
+
+using Sudog = BasicSudog<ParkEnv>;
+using WaitQueue = BasicWaitQueue<ParkEnv>;
 
 }  // namespace internal
 }  // namespace mpg
