@@ -27,11 +27,15 @@ void ThreadPark(Waiter* w, const ParkSite* site, RuntimeLock* lock, void* arg)
   // relaxed: a count for a monitor, which looks more than once.
   parked_threads.fetch_add(1, std::memory_order_relaxed);
   self->note.Sleep();
-  parked_threads.fetch_sub(1, std::memory_order_relaxed);
   self->note.Clear();
 }
 
-void ThreadReady(Waiter* w) { static_cast<ThreadWaiter*>(w)->note.Wakeup(); }
+void ThreadReady(Waiter* w) {
+  // Counted by who wakes, not by who is woken: a thread that has been told to
+  // wake but has not run yet is not asleep, and no deadlock.
+  parked_threads.fetch_sub(1, std::memory_order_relaxed);
+  static_cast<ThreadWaiter*>(w)->note.Wakeup();
+}
 
 void ThreadPreempt(Waiter* w) {
   // relaxed: see Waiter::preempt.
