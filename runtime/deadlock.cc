@@ -40,7 +40,9 @@ int64_t HelplessThreads() {
         !s->runq.Empty() || !s->spill.Empty() || s->foreign_calls.load() != 0) {
       busy = true;
     }
-    n += threads + 1 /* sysmon */ + s->waiters.load();
+    n += threads + 1 /* sysmon */;
+    // Who waits for goroutines when there are none is about to go on.
+    if (s->LiveGoroutines() != 0) n += s->waiters.load();
   });
   return busy ? -1 : n;
 }

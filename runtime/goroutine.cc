@@ -44,7 +44,7 @@ int NumCPU() { return CpusGranted(); }
 int SetMaxThreads(int n) {
   internal::Sched* s = internal::CurrentSchedOrPanic();
   const int old = s->max_threads.exchange(n);
-  if (s->nthreads.load() > n) FatalError("thread exhaustion");
+  s->CheckThreadCount(s->nthreads.load());
   return old;
 }
 

@@ -58,7 +58,11 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void FillSlotWithCall(ClosureSlot* slot,
   if constexpr (sizeof...(Args) == 0) {
     FillSlot(slot, std::forward<F>(f));
   } else {
-    FillSlot(slot, BindClosure(std::forward<F>(f), std::forward<Args>(args)...));
+    SlotCanceler canceler{slot};
+    auto closure =
+        BindClosure(std::forward<F>(f), std::forward<Args>(args)...);
+    canceler.slot = nullptr;
+    FillSlot(slot, std::move(closure));
   }
 }
 

@@ -87,13 +87,16 @@ Sched::~Sched() {
     all.erase(std::find(all.begin(), all.end(), this));
   }
   stopping.store(true);
-  while (nthreads.load() != 0) {
+  // sysmon and threads that ready our goroutines start Ms, unless they see
+  // `stopping`: once those that may have missed it are gone, nthreads only
+  // falls. Therefore this order.
+  sysmon->Stop();
+  sysmon_thread.join();
+  while (foreign_calls.load() != 0 || nthreads.load() != 0) {
     PreemptAll();
     WakeLeaving();
     usleep(50);
   }
-  sysmon->Stop();
-  sysmon_thread.join();
   JoinDeadThreads();
   AbandonAll();
   // A thread that readied one of our goroutines may still be on its way out.
@@ -122,7 +125,7 @@ void Sched::WakeLeaving() {
   }
   RuntimeLockGuard guard(mu);
   for (M* m : allm) {
-    if (m->locked_asleep.load()) m->park.WakeupIfClear();
+    if (m->locked_asleep) m->park.WakeupIfClear();
   }
 }
 
@@ -156,11 +159,11 @@ void Sched::Run(absl::AnyInvocable<void()> main) {
   if (CurrentM() != nullptr) {
     throw Panic("mpg: Runtime::Run called on a thread that runs goroutines");
   }
-  M* m = AllocM0();
-  M* none = nullptr;
-  if (!m0.compare_exchange_strong(none, m)) {
+  if (running.exchange(true)) {
     throw Panic("mpg: Runtime::Run called while it runs on another thread");
   }
+  M* m = AllocM0();
+  m0.store(m);
   main_done.store(false);
   main_goexited.store(false);
   nthreads.fetch_add(1);
@@ -195,8 +198,13 @@ void Sched::Run(absl::AnyInvocable<void()> main) {
   }
   ScheduleLoop(m);
   ThisThread()->current = before;
+  {
+    RuntimeLockGuard guard(mu);
+    ++m0_run;  // WakeM0 touches m no more
+  }
   nthreads.fetch_sub(1);
   m0.store(nullptr);
+  running.store(false);
 }
 
 // The main goroutine's function has returned, or Goexit unwinds it.
@@ -207,31 +215,38 @@ void Sched::MainEnds() {
     return;
   }
   WaitForDyingPanic();
+  M* m = m0.load();
+  int64_t run;
+  {
+    RuntimeLockGuard guard(mu);
+    run = m0_run;
+  }
   main_done.store(true);
-  WakeM0();
+  WakeM0(m, run);
 }
 
-// Makes m0's thread come back from its schedule loop.
-void Sched::WakeM0() {
-  M* m = m0.load();
-  if (m == CurrentM()) {
-    m->p->interrupt.store(true);
-    return;
-  }
-  while (m0.load() == m) {
-    MState idle = MState::kIdle;
-    if (m->state.compare_exchange_strong(idle, MState::kLeft)) {
-      nmidle.fetch_sub(1);
-      m->park.Wakeup();
-      return;
-    }
-    if (m->locked_asleep.load()) {
-      m->park.WakeupIfClear();
-      return;
+// Makes m0's thread come back from its schedule loop. Called by the main
+// goroutine, wherever it runs.
+void Sched::WakeM0(M* m, int64_t run) {
+  while (CurrentM() != m) {
+    {
+      RuntimeLockGuard guard(mu);
+      // Once it has left it may be in the next Run already.
+      if (m0_run != run) return;
+      MState idle = MState::kIdle;
+      if (m->state.compare_exchange_strong(idle, MState::kLeft)) {
+        nmidle.fetch_sub(1);
+        m->park.Wakeup();
+        return;
+      }
+      if (m->locked_asleep) m->park.WakeupIfClear();
     }
     PreemptAll();
     usleep(20);
+    // m0 may be just the one who stops the world, and wait for us.
+    if (gcwaiting.load()) Yield(CurrentG());
   }
+  m->p->interrupt.store(true);
 }
 
 void Sched::WaitIdle() {

@@ -14,15 +14,19 @@ namespace internal {
 bool Sched::StopLockedM(M* m) {
   if (m->p.Get() != nullptr) HandoffP(ReleaseP(m));
   nmlockedidle.fetch_add(1);
-  m->locked_asleep.store(true);
+  {
+    RuntimeLockGuard guard(mu);
+    m->locked_asleep = true;
+  }
   // ~Sched sets `stopping` and then wakes whom it sees asleep here, the end of
   // Run likewise: they see us, or we see them.
   if (!MustLeave(m)) m->park.Sleep();
-  m->locked_asleep.store(false);
   nmlockedidle.fetch_sub(1);
   {
-    // StartLockedM writes nextp under mu, and not after `left`.
+    // StartLockedM writes nextp under mu, and not after `left`. Nobody signals
+    // the note after this: StopM, which sleeps on it too, relies on that.
     RuntimeLockGuard guard(mu);
+    m->locked_asleep = false;
     m->park.Clear();
     m->left = m->nextp == nullptr;
   }
@@ -45,7 +49,9 @@ void Sched::StartLockedM(M* m, G* g) {
     }
   }
   // Its thread was that of a Run that has returned: the goroutine can never
-  // run again and waits for the Runtime's end.
+  // run again and waits for the Runtime's end. It has been readied already, so
+  // it is on no queue that AbandonAll should take it off.
+  g->site = nullptr;
   SetGStatus(g, GStatus::kRunnable, GStatus::kWaiting);
   HandoffP(p);
 }

@@ -49,7 +49,7 @@ struct M {
   bool is_m0 = false;      // the thread of Runtime::Run; never ends by itself
   P* nextp = nullptr;      // written by the waker before Note::Wakeup
   Note park;
-  std::atomic<bool> locked_asleep{false};  // in StopLockedM
+  bool locked_asleep = false;  // Sched::mu: in StopLockedM
   bool left = false;       // Sched::mu: its thread no longer runs goroutines
   std::atomic<MState> state{MState::kActive};
   std::atomic<M*> idle_link{nullptr};  // Sched::idle_ms

@@ -27,7 +27,8 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void LeaveFor(M* m, G* g, G* next,
   AfterSwitch(g);
 }
 
-void PutGlobalAfterSwitch(M* m, G* prev) { m->sched->runq.Put(prev); }
+// Other Ps may be idle: prev should not have to wait for this one.
+void PutGlobalAfterSwitch(M* m, G* prev) { m->sched->Inject(prev); }
 
 void RequeueAfterSwitch(M* m, G* prev) {
   P* p = m->p;
@@ -96,7 +97,11 @@ void GoroutinePreempt(Waiter* w) {
   M* m = g->m;
   // relaxed: see Waiter::preempt.
   g->preempt.store(false, std::memory_order_relaxed);
-  if (m->p.Get() == nullptr || ThisThread()->locks != 0) return;
+  // kGcstop: g has stopped the world; the request came too late.
+  if (m->p.Get() == nullptr || ThisThread()->locks != 0 ||
+      m->p->status.load() == PStatus::kGcstop) {
+    return;
+  }
   // Go: gopreempt_m puts it on the global queue, so that all others come first.
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
   LeaveFor(m, g, &m->g0, PutGlobalAfterSwitch);
@@ -262,6 +267,8 @@ void GoroutineMain(void*) {
 void EndGoroutineByUnwinding(G* g) {
   // Its stack is deep in the unwinder: no successor may start on it.
   M* m = g->m;
+  // A catch (...) that rethrew has counted an exception that nobody catches.
+  *m->eh = EhState();
   SetGStatus(g, GStatus::kRunning, GStatus::kDead);
   m->after = EndAfterSwitch;
   m->after_g = g;

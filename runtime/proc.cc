@@ -52,8 +52,9 @@ void Sched::ScheduleLoop(M* m) {
       break;
     }
     if (ABSL_PREDICT_FALSE(m->end_thread) && !is_m0) {
-      // Not recycled: rare, and who may still look at it is hard to say.
+      m->end_thread = false;
       HandoffP(ReleaseP(m));
+      RecycleM(m, MState::kDead);
       break;
     }
   }
@@ -77,22 +78,28 @@ bool Sched::HandleInterrupt(M* m) {
   // Cleared first: a reason that comes after its flag was read sets it again.
   p->interrupt.store(false);
   if (p->run_safe_point.load()) RunSafePoint(p);
-  if (stopping.load() || MustLeave(m)) {
-    HandoffP(ReleaseP(m));
-    return false;
+  if (!MustLeave(m) && !gcwaiting.load()) return true;
+  // Go: gcstopm. A spinner that loses its P is none any more; were it counted
+  // on, nobody would be woken again.
+  if (m->spinning) {
+    m->spinning = false;
+    nmspinning.fetch_sub(1);
   }
-  if (gcwaiting.load()) {
-    GcStopM(m);
-    return false;
-  }
-  return true;
+  HandoffP(ReleaseP(m));  // for MustLeave as for gcwaiting
+  return false;
 }
 
 // Blocks until there is a goroutine for m to run. Null: m is to leave.
 // Returns with m holding a P (not when null).
 G* Sched::FindRunnable(M* m) {
   for (;;) {
-    if (m->p.Get() == nullptr && !StopM(m)) return nullptr;
+    if (m->p.Get() == nullptr) {
+      // With a goroutine wired to it, m must not sleep among the idle ones: it
+      // may have lost its P to a stop of the world before it ran its goroutine.
+      const bool goes_on =
+          m->lockedg.Get() != nullptr ? StopLockedM(m) : StopM(m);
+      if (!goes_on) return nullptr;
+    }
     if (!HandleInterrupt(m)) continue;
     if (G* g = std::exchange(m->picked, nullptr)) return Found(m, g);
     if (G* g = LocalOrGlobal(m)) return Found(m, g);

@@ -144,6 +144,7 @@ struct Sched {
   void StartM(P* p, bool spinning);
   bool StopM(M* m);               // false: m is to leave
   void NewM(P* p, bool spinning);
+  void CheckThreadCount(int threads);
   M* AllocM();
   M* AllocM0();
   void RecycleM(M* m, MState state);
@@ -178,14 +179,15 @@ struct Sched {
   void CountStopped(P* p);
   void StopIdlePs();
   void StopP(P* p);
-  void GcStopM(M* m);
   void ProcResize(int n);
   void RunSafePoint(P* p);
 
   // --- Life (life.cc).
   const int64_t start_time;
   std::atomic<bool> stopping{false};  // ~Sched: every M leaves
-  std::atomic<M*> m0{nullptr};        // while Run runs
+  std::atomic<bool> running{false};   // a thread is in Run
+  std::atomic<M*> m0{nullptr};        // its M
+  int64_t m0_run = 0;                 // guarded by mu: Runs that m0 has left
   std::atomic<bool> main_done{false};
   std::atomic<bool> main_goexited{false};
   bool main_returned = false;         // the main goroutine's
@@ -200,7 +202,7 @@ struct Sched {
 
   void Run(absl::AnyInvocable<void()> main);
   void MainEnds();
-  void WakeM0();
+  void WakeM0(M* m, int64_t run);
   void WaitIdle();
   void NotifyIdle();
   void WakeLeaving();

@@ -163,12 +163,16 @@ int64_t Sched::LiveGoroutines() const {
   // Deaths first: whoever was born before a death counted here is counted
   // below, so the sum is never too small, and 0 means that at the moment of
   // the last `ended` read no goroutine lived.
-  int64_t live = 0;
-  const int n = allp_used.load();
-  for (int i = 0; i < n; ++i) live -= allp[i]->ended.Get();
-  live -= foreign_p.ended.Get();
-  for (int i = 0; i < n; ++i) live += allp[i]->created.Get();
-  return live + foreign_p.created.Get();
+  for (;;) {
+    int64_t live = 0;
+    const int n = allp_used.load();
+    for (int i = 0; i < n; ++i) live -= allp[i]->ended.Get();
+    live -= foreign_p.ended.Get();
+    for (int i = 0; i < n; ++i) live += allp[i]->created.Get();
+    live += foreign_p.created.Get();
+    // A birth on a P that came meanwhile would be missing.
+    if (allp_used.load() == n) return live;
+  }
 }
 
 void Sched::ForEachG(absl::FunctionRef<void(G*)> fn) {

@@ -72,6 +72,14 @@ struct ClosureIn {
   }
 };
 
+// Gives the slot back if building its closure throws.
+struct SlotCanceler {
+  ClosureSlot* slot;
+  ~SlotCanceler() {
+    if (slot != nullptr) CancelSpawn(slot);
+  }
+};
+
 // Builds the closure in `slot`.
 template <class F>
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void FillSlot(ClosureSlot* slot, F&& f) {
@@ -81,12 +89,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void FillSlot(ClosureSlot* slot, F&& f) {
   if constexpr (kInline && std::is_nothrow_constructible_v<Fn, F&&>) {
     new (slot->bytes) Fn(std::forward<F>(f));
   } else {
-    struct Canceler {
-      ClosureSlot* slot;
-      ~Canceler() {
-        if (slot != nullptr) CancelSpawn(slot);
-      }
-    } canceler{slot};
+    SlotCanceler canceler{slot};
     if constexpr (kInline) {
       new (slot->bytes) Fn(std::forward<F>(f));
     } else {

@@ -58,13 +58,12 @@ void Sched::StopP(P* p) {
   if (gcwaiting.load()) {
     CountStopped(p);
   } else {
-    // The world has started since: p is an idle one like others.
+    // The world has started since; p was not of the stopped ones (it came back
+    // from nowhere: ForEachP), or the stop was that of a dying process.
     p->status.store(PStatus::kIdle);
     idle_ps.Set(p->id);
   }
 }
-
-void Sched::GcStopM(M* m) { StopP(ReleaseP(m)); }
 
 // REQUIRES: world held; `own` is the caller's P, or null on a plain thread.
 void Sched::StopTheWorldWithLock(P* own) {

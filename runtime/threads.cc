@@ -84,16 +84,22 @@ void Sched::PutIdleP(P* p) {
 }
 
 void Sched::WakeP() {
-  if (nmspinning.load() != 0 || idle_ps.Count() == 0 || stopping.load()) return;
-  int none = 0;
-  if (!nmspinning.compare_exchange_strong(none, 1)) return;
-  const int i = idle_ps.TakeAny(0);
-  if (i < 0) {
-    // All Ps are busy now; each will look at the queues before it idles.
+  do {
+    if (nmspinning.load() != 0 || idle_ps.Count() == 0 || stopping.load()) {
+      return;
+    }
+    int none = 0;
+    if (!nmspinning.compare_exchange_strong(none, 1)) return;
+    const int i = idle_ps.TakeAny(0);
+    if (i >= 0) {
+      StartM(allp[i], /*spinning=*/true);
+      return;
+    }
+    // All Ps are busy; each will look at the queues before it idles. But who
+    // submitted work meanwhile took us for a spinner, and a P may have idled
+    // before that: look in their stead. Go: sched.needspinning.
     nmspinning.fetch_sub(1);
-    return;
-  }
-  StartM(allp[i], /*spinning=*/true);
+  } while (AnyWork());
 }
 
 // p has put a goroutine into its empty runnext while others idle. Usually the
@@ -149,11 +155,7 @@ void Sched::NewM(P* p, bool spinning) {
   m->nextp = p;
   JoinDeadThreads();
   const int threads = nthreads.fetch_add(1) + 1;
-  if (threads > max_threads.load()) {
-    PrintError(absl::StrCat("runtime: program exceeds ", max_threads.load(),
-                            "-thread limit\n"));
-    FatalError("thread exhaustion");
-  }
+  CheckThreadCount(threads);
   pthread_attr_t attr;
   pthread_attr_init(&attr);
   pthread_attr_setstacksize(&attr, kThreadStack);
@@ -174,6 +176,14 @@ void Sched::NewM(P* p, bool spinning) {
     }
     FatalError("newosproc");
   }
+}
+
+// Go: checkmcount.
+void Sched::CheckThreadCount(int threads) {
+  if (threads <= max_threads.load()) return;
+  PrintError(absl::StrCat("runtime: program exceeds ", max_threads.load(),
+                          "-thread limit\n"));
+  FatalError("thread exhaustion");
 }
 
 M* Sched::AllocM() {
@@ -213,36 +223,32 @@ M* Sched::AllocM0() {
 // Sleeps until somebody hands m a P. False: m's thread is to end instead.
 // Go: stopm.
 bool Sched::StopM(M* m) {
-  for (;;) {
-    if (MustLeave(m)) return false;
-    m->state.store(MState::kIdle);
-    nmidle.fetch_add(1);
-    idle_ms.Push(m);
-    // ~Sched sets `stopping`, then wakes all it finds on the stack: it finds m,
-    // or m sees it here. Likewise for the end of Run.
-    if (MustLeave(m)) {
-      MState idle = MState::kIdle;
-      const MState end = m->is_m0 ? MState::kLeft : MState::kDead;
-      if (m->state.compare_exchange_strong(idle, end)) {
-        nmidle.fetch_sub(1);
-        return false;
-      }
-    }
-    const int64_t life = m->is_m0 ? -1 : idle_life_ns;
-    if (!m->park.SleepFor(life)) {
-      MState idle = MState::kIdle;
-      if (m->state.compare_exchange_strong(idle, MState::kDead)) {
-        nmidle.fetch_sub(1);
-        return false;
-      }
-      m->park.Sleep();  // woken in this very moment
-    }
-    m->park.Clear();
-    if (P* p = std::exchange(m->nextp, nullptr)) {
-      AcquireP(m, p);
-      return true;
-    }
+  if (MustLeave(m)) return false;
+  m->state.store(MState::kIdle);
+  nmidle.fetch_add(1);
+  idle_ms.Push(m);
+  // ~Sched sets `stopping`, then wakes all it finds on the stack: it finds m,
+  // or m sees it here. Likewise for the end of Run.
+  MState idle = MState::kIdle;
+  const MState end = m->is_m0 ? MState::kLeft : MState::kDead;
+  if (MustLeave(m) && m->state.compare_exchange_strong(idle, end)) {
+    nmidle.fetch_sub(1);
+    return false;
   }
+  if (!m->park.SleepFor(m->is_m0 ? -1 : idle_life_ns)) {
+    idle = MState::kIdle;
+    if (m->state.compare_exchange_strong(idle, MState::kDead)) {
+      nmidle.fetch_sub(1);
+      return false;
+    }
+    m->park.Sleep();  // woken in this very moment
+  }
+  // Who changed the state has woken m, and nobody else does.
+  m->park.Clear();
+  P* p = std::exchange(m->nextp, nullptr);
+  if (p == nullptr) return false;  // WakeLeaving, WakeM0
+  AcquireP(m, p);
+  return true;
 }
 
 // m was popped off the idle stack and its thread is gone.
@@ -273,6 +279,11 @@ void Sched::LeaveThread(bool is_m0) {
 void Sched::HandoffP(P* p) {
   if (gcwaiting.load()) {
     StopP(p);
+    return;
+  }
+  if (stopping.load()) {
+    // Whoever got it would only hand it on.
+    PutIdleP(p);
     return;
   }
   if (!p->runq.Empty() || !runq.Empty() || !spill.Empty()) {

@@ -1,0 +1,60 @@
+// What the runtime's tests share.
+#ifndef MPG_RUNTIME_TEST_UTIL_H_
+#define MPG_RUNTIME_TEST_UTIL_H_
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "runtime/options.h"
+#include "runtime/runtime.h"
+#include "runtime/switch/fiber_san.h"
+
+namespace mpg {
+namespace internal {
+
+// Sanitizers make everything ten times slower, and ThreadSanitizer has room for
+// some 8000 stacks.
+#if defined(MPG_ASAN) || defined(MPG_TSAN)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+inline constexpr int Scaled(int n) { return kSanitized ? n / 10 : n; }
+
+inline RuntimeOptions Procs(int n) {
+  RuntimeOptions options;
+  options.max_procs = n;
+  return options;
+}
+
+// Runs `main` as the main goroutine of a Runtime with n Ps.
+template <class F>
+void RunWith(int n, F&& main) {
+  Runtime runtime(Procs(n));
+  runtime.Run(std::forward<F>(main));
+}
+
+// Computes, without any call into mpg.
+inline void Burn(std::chrono::microseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end) {
+  }
+}
+
+// Waits on a plain thread until done() or a minute is over.
+template <class Done>
+bool Eventually(Done&& done) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!done()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+}  // namespace internal
+}  // namespace mpg
+
+#endif  // MPG_RUNTIME_TEST_UTIL_H_
