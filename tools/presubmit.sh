@@ -3,8 +3,8 @@
 # with "N passed, N failed" and status 1 if any failed.
 #
 #   tools/presubmit.sh            everything
-#   tools/presubmit.sh format     one part: format, buildifier, layering, tests,
-#                                 benchmarks or consumer
+#   tools/presubmit.sh format     one part: format, buildifier, docs, layering,
+#                                 tests, benchmarks or consumer
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -57,6 +57,7 @@ run_parts() {
     case "$part" in
       format) format ;;
       buildifier) buildifier_clean ;;
+      docs) tools/docs_check.sh ;;
       layering) tools/layering.sh ;;
       tests) tests ;;
       benchmarks) tools/benchmark_smoke.sh ;;
@@ -68,7 +69,7 @@ run_parts() {
 
 results="$(mktemp)"
 trap 'rm -f "$results"' EXIT
-(($# > 0)) || set -- format buildifier layering tests benchmarks consumer
+(($# > 0)) || set -- format buildifier docs layering tests benchmarks consumer
 run_parts "$@" | tee "$results"
 
 tools/summary.sh "$results"

@@ -16,6 +16,7 @@ trap 'rm -f "$results"' EXIT
 
 # Each of these prints one line a test to stdout and all else to stderr.
 {
+  tools/docs_check.sh
   tools/layering.sh
   tools/bazel_test.sh gcc //...
   tools/sanitizer_tests.sh tsan
