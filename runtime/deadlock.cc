@@ -49,15 +49,15 @@ int64_t HelplessThreads() {
 
 }  // namespace
 
-void CheckDead(Sched* s) {
+bool CheckDead(Sched* s) {
   const uint64_t before = s->Switches();
   const int64_t live = s->LiveGoroutines();
-  const bool wanted = s->m0.load() != nullptr || s->waiters.load() != 0;
-  if (!wanted || (live == 0 && !s->main_goexited.load())) return;
+  const bool main_left = s->m0.load() != nullptr && s->main_goexited.load();
+  if (live == 0 && !main_left) return false;
   const int64_t helpless = HelplessThreads();
-  if (helpless < 0 || helpless < ThreadsOfProcess()) return;
+  if (helpless < 0 || helpless < ThreadsOfProcess()) return true;
   // A second look: nothing may have moved while the first was taken.
-  if (HelplessThreads() != helpless || s->Switches() != before) return;
+  if (HelplessThreads() != helpless || s->Switches() != before) return true;
   if (live == 0) {
     FatalError("no goroutines (main called runtime.Goexit) - deadlock!");
   }

@@ -10,7 +10,8 @@ struct Sched;
 // Ends the program, as Go does, if `s` has goroutines, all of them are blocked,
 // and no thread of the process is left that could wake one. Called on the
 // monitor's thread when `s` has been idle for a while; some 50 us.
-void CheckDead(Sched* s);
+// True if there is a thread that may wake one: it may yet end, or block as well.
+bool CheckDead(Sched* s);
 
 }  // namespace internal
 }  // namespace mpg

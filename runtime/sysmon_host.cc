@@ -1,5 +1,6 @@
 #include "runtime/sysmon_host.h"
 
+#include <algorithm>
 #include <limits>
 #include <string>
 
@@ -49,14 +50,20 @@ class SchedHost final : public SysmonHost {
   bool PollNetwork() override { return false; }
   int64_t NextTimer() override { return std::numeric_limits<int64_t>::max(); }
   void StartForTimer() override {}
-  void WhenAllIdle() override {
-    CheckDead(s_);
+  int64_t WhenAllIdle(int64_t idle_ns) override {
+    const bool look_again = CheckDead(s_);
     s_->stacks.Scavenge(std::numeric_limits<size_t>::max());
+    if (!look_again) return std::numeric_limits<int64_t>::max();
+    // A deadlock is told after at most four times as long as it took to come
+    // about; a program that just waits pays next to nothing.
+    return std::clamp(3 * idle_ns, kMinRecheckNs, kMaxRecheckNs);
   }
   void Periodic(int64_t) override { s_->stacks.Scavenge(kScavengeStacks); }
   void SchedTrace(bool detailed) override { s_->PrintSchedTrace(detailed); }
 
  private:
+  static constexpr int64_t kMinRecheckNs = 50'000'000;
+  static constexpr int64_t kMaxRecheckNs = 10'000'000'000;
   // Pooled stacks whose memory is given back in one round; untuned.
   static constexpr size_t kScavengeStacks = 256;
 

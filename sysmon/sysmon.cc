@@ -77,7 +77,7 @@ int64_t Sysmon::Step() {
   Trace(now);
   if (host_->AllIdle()) return StepIdle(now);
   idle_since_ = -1;
-  idle_checked_ = false;
+  next_idle_call_ = 0;
   if (now - last_periodic_ >= kPeriodicNs) {
     last_periodic_ = now;
     host_->Periodic(now);
@@ -106,9 +106,9 @@ int64_t Sysmon::StepIdle(int64_t now) {
   }
   const int64_t left = idle_since_ + options_.idle_check_ns - now;
   if (left > 0) return left;
-  if (!idle_checked_) {
-    idle_checked_ = true;
-    host_->WhenAllIdle();
+  if (now >= next_idle_call_) {
+    const int64_t again = host_->WhenAllIdle(now - idle_since_);
+    next_idle_call_ = again == kForever ? kForever : now + again;
   }
   DeepSleep(clock_->Now());
   return 0;
@@ -119,6 +119,9 @@ void Sysmon::DeepSleep(int64_t now) {
   if (host_->AllIdle() && !stop_.load()) {
     const int64_t timer = host_->NextTimer();
     int64_t ns = NextTraceIn(now);
+    if (next_idle_call_ != kForever) {
+      ns = std::min(ns, std::max<int64_t>(0, next_idle_call_ - now));
+    }
     if (timer != kForever) {
       // Whoever is idle until then wakes for it; late by this much, sysmon does.
       ns = std::min(ns, std::max<int64_t>(0, timer - now) + delay_ns_);

@@ -27,9 +27,10 @@
 // back to min_sleep_ns.
 //
 // Deep sleep. When all is idle (AllIdle) there is nothing to watch. After
-// idle_check_ns of it, WhenAllIdle is called once, and then sysmon sleeps until
-// Wakeup, the next timer, or the next schedtrace line: an idle program burns no
-// CPU. No wake-up is lost:
+// idle_check_ns of it, WhenAllIdle is called, and then sysmon sleeps until
+// Wakeup, the next timer, the next schedtrace line, or the moment for which
+// WhenAllIdle asked to be called again: an idle program burns no CPU. No wake-up
+// is lost:
 //     sysmon:     1. asleep_ = true;           2. AllIdle()? sleep : go on
 //     scheduler:  1. no longer all idle;       2. Wakeup(): asleep_? wake it
 //   with all four seq_cst: one of the two sees the other.
@@ -81,8 +82,9 @@ class SysmonHost {
   virtual int64_t NextTimer() = 0;
   virtual void StartForTimer() = 0;
 
-  // Once in each period in which all is idle, some time after it began.
-  virtual void WhenAllIdle() = 0;
+  // All has been idle for idle_ns. Returns in how many nanoseconds it wants to
+  // be called again if that lasts; INT64_MAX: not in this period.
+  virtual int64_t WhenAllIdle(int64_t idle_ns) = 0;
   // About every 100 ms while not all is idle.
   virtual void Periodic(int64_t now) = 0;
   virtual void SchedTrace(bool detailed) = 0;
@@ -156,7 +158,7 @@ class Sysmon {
   int64_t delay_ns_;
   int quiet_looks_ = 0;
   int64_t idle_since_ = -1;  // -1: not all is idle
-  bool idle_checked_ = false;
+  int64_t next_idle_call_ = 0;  // of WhenAllIdle, in this period
   int64_t last_trace_;
   int64_t last_periodic_;
 

@@ -26,7 +26,9 @@ class BusyHost final : public SysmonHost {
   bool PollNetwork() override { return false; }
   int64_t NextTimer() override { return std::numeric_limits<int64_t>::max(); }
   void StartForTimer() override {}
-  void WhenAllIdle() override {}
+  int64_t WhenAllIdle(int64_t) override {
+    return std::numeric_limits<int64_t>::max();
+  }
   void Periodic(int64_t) override {}
   void SchedTrace(bool) override {}
 

@@ -54,7 +54,13 @@ class FakeHost final : public SysmonHost {
   }
   int64_t NextTimer() override { return next_timer; }
   void StartForTimer() override { log.push_back("timer"); }
-  void WhenAllIdle() override { log.push_back("idle"); }
+  int64_t WhenAllIdle(int64_t idle_ns) override {
+    log.push_back("idle");
+    idle_for = idle_ns;
+    return idle_again;
+  }
+  int64_t idle_for = 0;
+  int64_t idle_again = kForever;
   void Periodic(int64_t) override { log.push_back("periodic"); }
   void SchedTrace(bool detailed) override {
     log.push_back(detailed ? "trace+" : "trace");
@@ -184,6 +190,24 @@ TEST_F(SysmonTest, IdleIsCheckedOnceAndThenSleptThroughForEver) {
   EXPECT_EQ(host.Count("idle"), 2);
 }
 
+TEST_F(SysmonTest, IdleIsCheckedAgainWhenTheHostAsksForIt) {
+  host.all_idle = true;
+  host.idle_again = 50 * kMs;
+  Sysmon sysmon(&host, &clock, options);
+  sysmon.Step();
+  clock.now += options.idle_check_ns;
+  sysmon.Step();
+  ASSERT_EQ(clock.slept.size(), 1u);
+  EXPECT_EQ(clock.slept[0], 50 * kMs);
+  clock.now -= 1;
+  sysmon.Step();  // woken for something else: sleeps the rest
+  EXPECT_EQ(host.Count("idle"), 1);
+  EXPECT_EQ(clock.slept[1], 1);
+  sysmon.Step();
+  EXPECT_EQ(host.Count("idle"), 2);
+  EXPECT_EQ(host.idle_for, options.idle_check_ns + 50 * kMs);
+}
+
 TEST_F(SysmonTest, DeepSleepEndsForATimer) {
   host.all_idle = true;
   host.next_timer = clock.now + 100 * kMs;
@@ -225,7 +249,7 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
     bool PollNetwork() override { return false; }
     int64_t NextTimer() override { return kForever; }
     void StartForTimer() override {}
-    void WhenAllIdle() override {}
+    int64_t WhenAllIdle(int64_t) override { return kForever; }
     void Periodic(int64_t) override {}
     void SchedTrace(bool) override {}
     std::atomic<bool> all_idle{true};
