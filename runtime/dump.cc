@@ -127,14 +127,16 @@ void DumpOnFatalError() {
   G* const self = CurrentG();
   ForEachSchedRacy([&](Sched* s) {
     // Go: freezetheworld. Best effort: who does not come by is not waited for.
+    // Not `stopping`: Run must not return.
     s->gcwaiting.store(true);
-    s->stopping.store(true);
+    while (s->idle_ps.TakeAny(0) >= 0) {
+    }
     s->PreemptAll();
   });
   usleep(1000);
   if (self != nullptr) DumpOne(self, self);
   ForEachSchedRacy([&](Sched* s) {
-    s->ForEachG([&](G* g) {
+    s->ForEachGRacy([&](G* g) {
       if (g != self) DumpOne(g, self);
     });
   });

@@ -9,8 +9,8 @@ namespace mpg {
 namespace internal {
 
 // Behaves as a T for its owner. Others (dumps, statistics, sysmon) read it at
-// any time and get some recent value: all accesses are relaxed, nothing is
-// published with them, and they cost what a plain T does.
+// any time and get some recent value: all accesses but Publish and Acquire are
+// relaxed, nothing is published with them, and they cost what a plain T does.
 template <class T>
 class OwnerCell {
  public:
@@ -22,6 +22,9 @@ class OwnerCell {
   T Get() const { return value_.load(std::memory_order_relaxed); }
   operator T() const { return Get(); }  // NOLINT: stands for a T
   T operator->() const { return Get(); }
+  // For a value whose readers follow it: release, pairs with Acquire.
+  void Publish(T value) { value_.store(value, std::memory_order_release); }
+  T Acquire() const { return value_.load(std::memory_order_acquire); }
   T operator=(T value) {
     value_.store(value, std::memory_order_relaxed);
     return value;

@@ -106,6 +106,8 @@ struct Sched {
   void Inject(G* g);              // any thread: global queue, and WakeP
   int64_t LiveGoroutines() const;
   void ForEachG(absl::FunctionRef<void(G*)> fn);
+  // For a dying process: does not wait for a lock for ever.
+  void ForEachGRacy(absl::FunctionRef<void(G*)> fn);
 
   // --- Ps. allp[i] is written once, before allp_used says so, and stays.
   P* allp[kMaxProcs] = {};
@@ -228,6 +230,8 @@ struct Sched {
 
  private:
   G* NewGBlock();
+  static void ForEachIn(const std::vector<G*>& blocks,
+                        absl::FunctionRef<void(G*)> fn);
 };
 
 // Counts a thread that works on `s` without a P of it; ~Sched waits for it.

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <memory>
 #include <new>
@@ -181,6 +182,23 @@ void Sched::ForEachG(absl::FunctionRef<void(G*)> fn) {
     RuntimeLockGuard guard(mu);
     blocks = g_blocks;
   }
+  ForEachIn(blocks, fn);
+}
+
+void Sched::ForEachGRacy(absl::FunctionRef<void(G*)> fn)
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  // Whoever dies may hold the lock.
+  bool locked = false;
+  for (int i = 0; i < 100 && !locked; ++i) {
+    locked = mu.TryLock();
+    if (!locked) usleep(100);
+  }
+  ForEachIn(g_blocks, fn);
+  if (locked) mu.Unlock();
+}
+
+void Sched::ForEachIn(const std::vector<G*>& blocks,
+                      absl::FunctionRef<void(G*)> fn) {
   for (G* block : blocks) {
     for (int i = 0; i < kGBlock; ++i) {
       // Never used: zero pages, status kIdle and no Sched.

@@ -34,7 +34,7 @@ void Sched::PreemptOne(P* p) {
   if (p->status.load(std::memory_order_acquire) != PStatus::kRunning) return;
   M* m = p->m;
   if (m == nullptr) return;
-  G* g = m->curg;
+  G* g = m->curg.Acquire();
   // Descriptors and Ms are never unmapped; relaxed: see Waiter::preempt.
   if (g != nullptr) g->preempt.store(true, std::memory_order_relaxed);
 }

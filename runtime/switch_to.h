@@ -25,7 +25,7 @@ namespace internal {
 
 // Makes `to` what this M runs, as far as the bookkeeping goes.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SetCurrent(M* m, G* to) {
-  m->curg = to;
+  m->curg.Publish(to);  // to PreemptOne
   to->m = m;
   // relaxed: a hint (see Waiter::preempt); a request meant for an earlier run
   // of `to` is void.
