@@ -1,0 +1,14 @@
+// The row benchmarks: see driver.h, and docs/performance.md for how to run them
+// beside Go's.
+#include <vector>
+
+#include "tests/rows/driver.h"
+#include "tests/rows/sched_rows.h"
+#include "tests/rows/sync_rows.h"
+
+int main(int argc, char** argv) {
+  std::vector<mpg::rows::Bench> benches;
+  mpg::rows::AddSchedRows(&benches);
+  mpg::rows::AddSyncRows(&benches);
+  return mpg::rows::Main(argc, argv, benches);
+}
