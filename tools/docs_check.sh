@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks that the README's program is the one that is built, and that links between
-# documents lead somewhere. Prints "PASSED ..." or "FAILED ..." for each document.
+# Checks that the README's program is the one that is built, that links between
+# documents lead somewhere, and that the names in the map of Go's fields are those in
+# the code. Prints "PASSED ..." or "FAILED ..." for each document.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 failed=0
@@ -25,4 +26,6 @@ for document in *.md docs/*.md; do
   check_links "$document"
   result $? "the links of $document"
 done
+tools/gmp_map_test.sh >&2
+result $? "the names in docs/gmp-map.md"
 exit "$failed"
