@@ -3,9 +3,11 @@
 
 #include <utility>
 
+#include "base/asymmetric_barrier.h"
 #include "base/panic.h"
 #include "runtime/panic.h"
 #include "runtime/sched.h"
+#include "runtime/shuffle.h"
 #include "runtime/spawn.h"
 #include "runtime/switch_to.h"
 
@@ -32,7 +34,7 @@ void PutGlobalAfterSwitch(M* m, G* prev) { m->sched->Inject(prev); }
 
 void RequeueAfterSwitch(M* m, G* prev) {
   P* p = m->p;
-  p->runq.Put(prev, false, SpillTo(p->sched));
+  p->runq.Put(prev, false, SpillTo(p));
 }
 
 void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
@@ -45,7 +47,7 @@ void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
       !site->commit(prev, arg)) {
     SetGStatus(prev, GStatus::kWaiting, GStatus::kRunnable);
     P* p = m->p;
-    p->runq.Put(prev, true, SpillTo(p->sched));
+    p->runq.Put(prev, true, SpillTo(p));
   }
 }
 
@@ -85,7 +87,7 @@ void GoroutineReadyAndYield(Waiter* w) {
   }
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   P* p = m->p;
-  p->runq.Put(g, true, SpillTo(p->sched));
+  p->runq.Put(g, true, SpillTo(p));
   // Go: goyield puts the caller at the local queue's end.
   G* self = m->curg;
   SetGStatus(self, GStatus::kRunning, GStatus::kRunnable);
@@ -160,9 +162,11 @@ G* CurrentG() {
 }
 
 void PutReady(P* p, G* g) {
-  const PutResult where = p->runq.Put(g, true, SpillTo(p->sched));
+  const bool next = !FlipWhenShuffling(&p->rand);
+  const PutResult where = p->runq.Put(g, next, SpillTo(p));
   Sched* s = p->sched;
-  // A look that may be old: see sched.h for what a P's own work needs.
+  // Pairs with the HeavyBarrier in GoIdle: see sched.h.
+  LightBarrier();
   if (ABSL_PREDICT_TRUE(s->idle_ps.CountRelaxed() == 0)) return;
   if (where == PutResult::kRunnext) {
     s->RunnextWake(p);

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/asymmetric_barrier.h"
 #include "base/cacheline.h"
 #include "runtime/sched.h"
+#include "runtime/shuffle.h"
 #include "runtime/switch_to.h"
 
 namespace mpg {
@@ -73,7 +75,7 @@ bool Sched::HandleInterrupt(M* m) {
   if (!p->interrupt.load()) return true;
   // m may lose the P: what a goroutine picked stays with the P.
   if (G* g = std::exchange(m->picked, nullptr)) {
-    p->runq.Put(g, true, SpillTo(this));
+    p->runq.Put(g, true, SpillTo(p));
   }
   // Cleared first: a reason that comes after its flag was read sets it again.
   p->interrupt.store(false);
@@ -171,6 +173,7 @@ G* Sched::TakeSpilled(P* p, int max, bool newest) {
   const int n = newest ? spill.TakeNewest(batch, max)
                        : spill.TakeOldest(batch, max);
   if (n == 0) return nullptr;
+  ShuffleBatch(&p->rand, batch, n);
   p->runq.PutBatch(batch + 1, n - 1);
   return batch[0];
 }
@@ -245,6 +248,9 @@ void Sched::GoIdle(M* m) {
     SpinFailed();
     nmspinning.fetch_sub(1);  // I2
   }
+  // Makes what other Ps have put into their rings visible to I3: they pay for
+  // no barrier of their own.
+  if (gomaxprocs.load() > 1) HeavyBarrier();
   if (!AnyWork() && !p->interrupt.load()) return;  // I3
   const int i = idle_ps.TakeAny(static_cast<uint32_t>(p->id));
   if (i < 0) return;  // whoever took the Ps sees the work

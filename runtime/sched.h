@@ -19,13 +19,16 @@
 //   work. If S2 saw a spinner, that spinner's I2 comes after S1, and then its
 //   I3 does; or it found other work, and then it looks again (Found).
 //
-//   Work that a P puts into its own ring needs less: that P is awake and will
-//   come to it. Its S1 is only a release store, so an idler's I3 may miss it;
-//   then the work runs on its own P, later than it might. A P whose ring holds
-//   work looks at idle_ps at each further Put, and sysmon looks at all
-//   (WakeForLocalWork), so that the loss of parallelism is bounded by sysmon's
-//   period. The same holds for runnext, for which no wake-up is even tried most
-//   of the time: two goroutines that talk stay on one P (see RunnextWake).
+//   Work that a P puts into its own ring: its S1 is only a release store and its
+//   S2 a relaxed load, with no barrier between them that costs anything. The
+//   idler supplies one for both, between I2 and I3 (base/asymmetric_barrier.h).
+//   Where the kernel has none, an I3 may miss the work; then it runs on its own
+//   P, later than it might, unless a further Put there or sysmon
+//   (WakeForLocalWork) sees the idle P before.
+//
+//   Work in runnext wakes nobody most of the time, and no I3 looks there: two
+//   goroutines that talk stay on one P (see RunnextWake). sysmon sees to a
+//   runnext that its P does not come to.
 //
 // Lock order: world (a goroutine lock), then mu; the locks of the queues, free
 // lists and stack pools are leaves. Nothing is called out to under any of them.
@@ -55,6 +58,7 @@
 #include "runtime/options.h"
 #include "runtime/owner_cell.h"
 #include "runtime/p.h"
+#include "runtime/shuffle.h"
 #include "runtime/stack/stack.h"
 #include "runtime/world.h"
 #include "sysmon/sysmon.h"
@@ -254,8 +258,11 @@ G* CurrentGOrPanic();
 GExtra* ExtraOf(G* g);  // the running goroutine's own, made on demand
 
 // Where a P's ring overflows to: RunQueue::Put's last argument.
-inline auto SpillTo(Sched* s) {
-  return [s](G** batch, int n) { s->spill.Put(batch, n); };
+inline auto SpillTo(P* p) {
+  return [p](G** batch, int n) {
+    ShuffleBatch(&p->rand, batch, n);
+    p->sched->spill.Put(batch, n);
+  };
 }
 
 // All Scheds of the process. (life.cc)
