@@ -15,7 +15,7 @@ def _system(name, what, debian_package, probe):
     maybe(
         system_package,
         name = name,
-        build_file = "@mpg//third_party/skeletons:%s.BUILD" % name,
+        build_file = Label("//third_party/skeletons:%s.BUILD" % name),
         debian_package = debian_package,
         probe = probe,
         what = what,
@@ -41,7 +41,7 @@ def mpg_debian_bazel():
         checked_in,
         name = "remote_coverage_tools",
         files = {
-            "@mpg//third_party/skeletons:remote_coverage_tools.BUILD": "BUILD.bazel",
+            Label("//third_party/skeletons:remote_coverage_tools.BUILD"): "BUILD.bazel",
         },
     )
 
@@ -51,20 +51,20 @@ def mpg_dependencies():
         checked_in,
         name = "rules_cc",
         files = {
-            "@mpg//third_party/rules_cc:cc.BUILD": "cc/BUILD.bazel",
-            "@mpg//third_party/rules_cc:cc_binary.bzl": "cc/cc_binary.bzl",
-            "@mpg//third_party/rules_cc:cc_library.bzl": "cc/cc_library.bzl",
-            "@mpg//third_party/rules_cc:cc_test.bzl": "cc/cc_test.bzl",
-            "@mpg//third_party/rules_cc:defs.bzl": "cc/defs.bzl",
+            Label("//third_party/rules_cc:cc.BUILD"): "cc/BUILD.bazel",
+            Label("//third_party/rules_cc:cc_binary.bzl"): "cc/cc_binary.bzl",
+            Label("//third_party/rules_cc:cc_library.bzl"): "cc/cc_library.bzl",
+            Label("//third_party/rules_cc:cc_test.bzl"): "cc/cc_test.bzl",
+            Label("//third_party/rules_cc:defs.bzl"): "cc/defs.bzl",
         },
     )
     maybe(
         checked_in,
         name = "rules_shell",
         files = {
-            "@mpg//third_party/rules_shell:sh_binary.bzl": "shell/sh_binary.bzl",
-            "@mpg//third_party/rules_shell:sh_test.bzl": "shell/sh_test.bzl",
-            "@mpg//third_party/rules_shell:shell.BUILD": "shell/BUILD.bazel",
+            Label("//third_party/rules_shell:sh_binary.bzl"): "shell/sh_binary.bzl",
+            Label("//third_party/rules_shell:sh_test.bzl"): "shell/sh_test.bzl",
+            Label("//third_party/rules_shell:shell.BUILD"): "shell/BUILD.bazel",
         },
     )
     maybe(system_abseil, name = "abseil-cpp")
