@@ -170,10 +170,8 @@ void Sched::Run(absl::AnyInvocable<void()> main) {
   Waiter* const before = ThisThread()->current;
   SignalStack signal_stack;
   AttachThread(m);
-  // Locked to m0 while the registered initialisers run, as Go's main is.
   ClosureSlot* slot = BeginSpawn(this);
   FillSlot(slot, [this, &main] {
-    LockOSThread();  // on m0, unless the Runtime is busy already
     RunInitialisers();
     UnlockOSThread();
     struct End {
@@ -184,9 +182,15 @@ void Sched::Run(absl::AnyInvocable<void()> main) {
     end.s->main_returned = true;
   });
   G* g = slot->g;
+  // Locked to m0 while the registered initialisers run, as Go's main is; from
+  // the start, so that it begins on this thread wherever it is picked.
+  ExtraOf(g)->locked_count = 1;
+  g->lockedm = m;
+  g->flags |= kGFlagLocked;
+  m->lockedg = g;
   main_returned = false;
   // The first P for this thread, if one is idle; else the main goroutine waits
-  // its turn, on whatever thread that comes.
+  // its turn and brings the P with it.
   const int i = idle_ps.TakeAny(0);
   if (i >= 0) {
     sysmon->Wakeup();

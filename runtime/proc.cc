@@ -69,18 +69,30 @@ void Execute(M* m, G* g) {
   AfterSwitch(&m->g0);
 }
 
+// Goroutines that start or wake one another inherit the time slice, and a
+// request to give way may hit one that is gone. So the P is asked as well, and
+// whoever would inherit goes to the queue's end, behind all others; and the
+// global queue has its turn.
+void Sched::EndTimeSlice(P* p) {
+  if (G* heir = p->runq.GetRunnext()) p->runq.Put(heir, false, SpillTo(p));
+  p->schedtick = (p->schedtick / 61 + 1) * 61;
+}
+
 // What asked for this P's attention, if anything. False: m lost its P.
 bool Sched::HandleInterrupt(M* m) {
   P* p = m->p;
   if (!p->interrupt.load()) return true;
-  // m may lose the P: what a goroutine picked stays with the P.
-  if (G* g = std::exchange(m->picked, nullptr)) {
-    p->runq.Put(g, true, SpillTo(p));
-  }
   // Cleared first: a reason that comes after its flag was read sets it again.
   p->interrupt.store(false);
   if (p->run_safe_point.load()) RunSafePoint(p);
-  if (!MustLeave(m) && !gcwaiting.load()) return true;
+  if (!MustLeave(m) && !gcwaiting.load()) {
+    EndTimeSlice(p);
+    return true;
+  }
+  // What a goroutine picked stays with the P.
+  if (G* g = std::exchange(m->picked, nullptr)) {
+    p->runq.Put(g, true, SpillTo(p));
+  }
   // Go: gcstopm. A spinner that loses its P is none any more; were it counted
   // on, nobody would be woken again.
   if (m->spinning) {

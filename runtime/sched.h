@@ -132,6 +132,7 @@ struct Sched {
   void WatchSwitches(uint32_t* seen) const;
   void GoIdle(M* m);
   bool HandleInterrupt(M* m);
+  void EndTimeSlice(P* p);
   bool AnyWork() const;
 
   // --- Ms (threads.cc).
