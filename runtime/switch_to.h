@@ -55,6 +55,15 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void AfterSwitch(G* self) {
   }
 }
 
+// Starts fetching what a switch to g will touch. g may be running elsewhere by
+// now, or be dead: descriptors stay mapped, and a wrong prefetch does no harm.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PrefetchG(const G* g) {
+  PrefetchForWrite(&g->eh);
+#if !defined(MPG_TSAN)  // reads the context without owning it
+  PrefetchContext(&g->ctx);
+#endif
+}
+
 // The next goroutine that this P would run, without a lock and without looking
 // elsewhere; null: ask FindRunnable. Every 61st time (Go 1.24) the global queues
 // come first, so that two goroutines that ready each other for ever cannot
@@ -68,7 +77,10 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline G* PickLocal(P* p) {
   }
   if (G* g = p->runq.GetRunnext()) return g;  // inherits the time slice
   G* g = p->runq.GetRing();
-  if (g != nullptr) p->schedtick = tick + 1;
+  if (g != nullptr) {
+    p->schedtick = tick + 1;
+    if (G* after = p->runq.PeekRing()) PrefetchG(after);
+  }
   return g;
 }
 
