@@ -34,10 +34,11 @@
 // its value; before Close, after a Recv that reports closed; before the k-th
 // Recv, after the (k + capacity)-th Send (Go's memory model).
 //
-// T: move-constructible and destructible without throwing; any size and
-// alignment. Moving happens under the channel's lock, so T's move constructor
-// and destructor must not use mpg. If the move constructor throws, the Send or
-// Recv that ran it throws and has not happened; see hchan.h.
+// T: move-constructible, and destructible without throwing; any size and
+// alignment; may be incomplete where Chan<T> is only named. Moving happens under
+// the channel's lock, so T's move constructor and destructor must not use mpg.
+// If the move constructor throws, the Send or Recv that ran it throws and has
+// not happened; see hchan.h.
 #ifndef MPG_CHANNEL_CHAN_H_
 #define MPG_CHANNEL_CHAN_H_
 

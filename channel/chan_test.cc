@@ -207,6 +207,20 @@ TEST(ChanTest, ChannelsOfChannels) {
   requests.Close();
 }
 
+TEST(ChanTest, ElementMayContainAChannelOfItsOwnType) {
+  // The power series of Go's tests are made of such.
+  struct Node {
+    int value;
+    RecvChan<Node> next;
+  };
+  const Chan<Node> a = MakeChan<Node>(1), b = MakeChan<Node>(1);
+  b.Send({2, RecvChan<Node>()});
+  a.Send({1, b});
+  const Node first = *a.Recv();
+  EXPECT_EQ(first.value, 1);
+  EXPECT_EQ(first.next.Recv()->value, 2);
+}
+
 // --- Element types ----------------------------------------------------------
 
 template <class T>

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <cmath>
 #include <cstdint>
+#include <list>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -614,6 +616,117 @@ TEST(SelectTest, BlockedSelectWaitsOnIfItsPartnerThrows) {
     EXPECT_EQ(got, 5);
   }
   EXPECT_EQ(Thrower::alive, 0);
+}
+
+// --- A program --------------------------------------------------------------
+
+// Arithmetic on polynomials whose coefficients come over channels, lowest
+// first, each operation a thread: as McIlroy's power series, Go's powser1.go.
+class Polynomials {
+ public:
+  using Series = RecvChan<int64_t>;
+
+  Series Of(std::vector<int64_t> coefficients) {
+    return Start([=](const Chan<int64_t>& out) {
+      for (int64_t c : coefficients) out.Send(c);
+    });
+  }
+
+  Series Add(Series f, Series g) {
+    return Start([f, g](const Chan<int64_t>& out) {
+      for (;;) {
+        // Takes one from each in whichever order they come: a channel that has
+        // given becomes nil.
+        std::optional<int64_t> a, b;
+        Series from_f = f, from_g = g;
+        while (from_f || from_g) {
+          const Series ff = from_f, gg = from_g;
+          Select(OnRecv(ff, [&](auto v) { a = v, from_f = Series(); }),
+                 OnRecv(gg, [&](auto v) { b = v, from_g = Series(); }));
+        }
+        if (!a && !b) return;
+        out.Send(a.value_or(0) + b.value_or(0));
+      }
+    });
+  }
+
+  // c * f, times x if `shift`.
+  Series Scale(int64_t c, Series f, bool shift = false) {
+    return Start([=](const Chan<int64_t>& out) {
+      if (shift) out.Send(0);
+      for (int64_t v : f) out.Send(c * v);
+    });
+  }
+
+  Series Multiply(Series f, Series g) {
+    return Start([=](const Chan<int64_t>& out) {
+      const std::optional<int64_t> f0 = f.Recv(), g0 = g.Recv();
+      if (!f0 || !g0) {
+        while (f.Recv()) {
+        }
+        while (g.Recv()) {
+        }
+        return;
+      }
+      out.Send(*f0 * *g0);
+      // With f = f0 + x f1 and g likewise: what follows is
+      // f0 g1 + g0 f1 + x f1 g1.
+      const auto [fa, fb] = Split(f);
+      const auto [ga, gb] = Split(g);
+      const Series linear = Add(Scale(*f0, ga), Scale(*g0, fa));
+      for (int64_t v :
+           Add(linear, Scale(1, Multiply(fb, gb), /*shift=*/true))) {
+        out.Send(v);
+      }
+    });
+  }
+
+  ~Polynomials() {
+    for (std::thread& t : threads_) t.join();
+  }
+
+ private:
+  template <class F>
+  Series Start(F f) {
+    const Chan<int64_t> out = MakeChan<int64_t>();
+    std::lock_guard<std::mutex> lock(mutex_);
+    threads_.emplace_back([f, out] {
+      f(out);
+      out.Close();
+    });
+    return out;
+  }
+
+  std::pair<Series, Series> Split(Series f) {
+    const Chan<int64_t> second = MakeChan<int64_t>();
+    const Series first = Start([=](const Chan<int64_t>& out) {
+      for (int64_t v : f) {
+        // To both, in whichever order they ask.
+        Chan<int64_t> a = out, b = second;
+        while (a || b) {
+          const Chan<int64_t> aa = a, bb = b;
+          Select(OnSend(aa, v, [&] { a = Chan<int64_t>(); }),
+                 OnSend(bb, v, [&] { b = Chan<int64_t>(); }));
+        }
+      }
+      second.Close();
+    });
+    return {first, second};
+  }
+
+  std::mutex mutex_;
+  std::list<std::thread> threads_;
+};
+
+TEST(SelectTest, PowerSeries) {
+  Polynomials p;
+  // (1 + x)^3 (1 + x)^4 = (1 + x)^7
+  std::vector<int64_t> got;
+  for (int64_t v : p.Multiply(p.Of({1, 3, 3, 1}), p.Of({1, 4, 6, 4, 1}))) {
+    got.push_back(v);
+  }
+  while (!got.empty() && got.back() == 0) got.pop_back();
+  EXPECT_EQ(got, (std::vector<int64_t>{1, 7, 21, 35, 35, 21, 7, 1}));
 }
 
 }  // namespace
