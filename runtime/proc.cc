@@ -71,11 +71,19 @@ void Execute(M* m, G* g) {
 
 // Goroutines that start or wake one another inherit the time slice, and a
 // request to give way may hit one that is gone. So the P is asked as well, and
-// whoever would inherit goes to the queue's end, behind all others; and the
-// global queue has its turn.
+// whoever would inherit goes to the queue's end, behind all others. So do some
+// of those who wait elsewhere, the goroutine that has just been preempted among
+// them: not before the others, lest it be the only one that runs.
 void Sched::EndTimeSlice(P* p) {
   if (G* heir = p->runq.GetRunnext()) p->runq.Put(heir, false, SpillTo(p));
-  p->schedtick = (p->schedtick / 61 + 1) * 61;
+  p->schedtick = p->schedtick + 1;
+  if (p->runq.RingSize() > LocalQueue::kCapacity / 2) return;
+  if (G* g = TakeSpilled(p, kFairBatch, /*newest=*/false)) {
+    p->runq.Put(g, false, SpillTo(p));
+  }
+  if (G* g = TakeGlobalBatch(p, kFairBatch)) {
+    p->runq.Put(g, false, SpillTo(p));
+  }
 }
 
 // What asked for this P's attention, if anything. False: m lost its P.
