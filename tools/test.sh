@@ -9,10 +9,14 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tools/setup.sh test || exit 1
-
 results="$(mktemp)"
 trap 'rm -f "$results"' EXIT
+
+if ! tools/setup.sh test; then
+  echo "FAILED set-up" >"$results"
+  tools/summary.sh "$results"
+  exit 1
+fi
 
 # Each of these prints one line a test to stdout and all else to stderr.
 {

@@ -18,6 +18,7 @@ int main() {
   int* const a = queue.Get().t;
   int* const b = queue.Get().t;
   const bool ok = a == &first && b == &second && queue.Get().t == nullptr;
-  std::puts(ok ? "the consumer's queue is FIFO" : "the consumer's queue is broken");
+  std::puts(ok ? "the consumer's queue is FIFO"
+               : "the consumer's queue is broken");
   return ok ? 0 : 1;
 }
