@@ -3,6 +3,7 @@
 #define MPG_TESTS_STRESS_STRESS_UTIL_H_
 
 #include <cstdint>
+#include <cstdio>
 #include <string>
 
 #include "base/random.h"
