@@ -28,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "base/cacheline.h"
 #include "base/park.h"
+#include "runtime/owner_cell.h"
 #include "runtime/spawn.h"
 #include "runtime/stack/stack.h"
 #include "runtime/switch/eh_state.h"
@@ -88,7 +89,7 @@ struct alignas(kCacheLineSize) G : Waiter {
   int64_t goid = 0;
   int64_t parent_goid = 0;
   const void* gopc = nullptr;     // where it was created
-  M* lockedm = nullptr;
+  OwnerCell<M*> lockedm;           // LockOSThread; read by dumps
   struct GExtra* extra = nullptr;  // rarely used things; null for most
   G* batch_link = nullptr;         // CentralFreeList
   ClosureSlot fn;

@@ -73,6 +73,7 @@ std::string DetailOfM(const M* m) {
 std::string DetailOfG(const G* g) {
   const GStatus status = g->Status();
   const M* m = status == GStatus::kRunning ? g->m : nullptr;
+  const M* lockedm = g->lockedm;  // once: it changes
   const absl::string_view reason =
       status == GStatus::kWaiting && g->site != nullptr
           ? WaitReasonName(g->site->reason)
@@ -80,7 +81,7 @@ std::string DetailOfG(const G* g) {
   return absl::StrCat(
       "  G", g->goid, ": status=", static_cast<int>(status), "(", reason,
       ") m=", m == nullptr ? "nil" : absl::StrCat(m->id), " lockedm=",
-      g->lockedm == nullptr ? "nil" : absl::StrCat(g->lockedm->id), "\n");
+      lockedm == nullptr ? "nil" : absl::StrCat(lockedm->id), "\n");
 }
 
 }  // namespace

@@ -1,0 +1,76 @@
+// SCHED lines have Go's form.
+#include <stdlib.h>
+
+#include <chrono>
+
+#include "absl/time/time.h"
+#include "channel/chan.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "runtime/goroutine.h"
+#include "runtime/runtime.h"
+#include "runtime/test_util.h"
+
+namespace mpg {
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::ExitedWithCode;
+
+// Runs goroutines in several states for a while, then exits.
+void RunTraced(bool detailed) {
+  RuntimeOptions options = internal::Procs(3);
+  options.schedtrace = absl::Milliseconds(20);
+  options.scheddetail = detailed;
+  Runtime runtime(options);
+  runtime.Run([] {
+    auto c = MakeChan<int>();
+    Go([c] { c.Recv(); });
+    Go([c] {
+      LockOSThread();
+      c.Recv();
+    });
+    const auto end =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+    while (std::chrono::steady_clock::now() < end) Gosched();
+  });
+  exit(0);
+}
+
+class SchedTraceDeathTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    testing::FLAGS_gtest_death_test_style = "threadsafe";
+  }
+};
+
+TEST_F(SchedTraceDeathTest, LineHasGosForm) {
+  EXPECT_EXIT(
+      RunTraced(false), ExitedWithCode(0),
+      AllOf(ContainsRegex("SCHED [0-9]+ms: gomaxprocs=3 idleprocs=[0-3] "
+                          "threads=[0-9]+ spinningthreads=[0-9]+ "
+                          "idlethreads=[0-9]+ runqueue=[0-9]+ "
+                          "\\[[0-9]+ [0-9]+ [0-9]+\\]\n"),
+            ContainsRegex("SCHED 1[0-9][0-9]ms: ")));
+}
+
+TEST_F(SchedTraceDeathTest, DetailHasALineForEachPMAndG) {
+  EXPECT_EXIT(
+      RunTraced(true), ExitedWithCode(0),
+      AllOf(ContainsRegex("SCHED [0-9]+ms: gomaxprocs=3 .* gcwaiting=false "
+                          "nmidlelocked=[0-9]+ stopwait=0 sysmonwait="),
+            ContainsRegex("\n  P0: status=[0-9] schedtick=[0-9]+ "
+                          "syscalltick=[0-9]+ m=(nil|[0-9]+) runqsize=[0-9]+ "
+                          "gfreecnt=[0-9]+ timerslen=[0-9]+\n"),
+            ContainsRegex("\n  P2: status="),
+            ContainsRegex("\n  M0: p=(nil|[0-9]+) curg=(nil|[0-9]+) "),
+            ContainsRegex("\n  G1: status=[0-9]\\(.*\\) m=(nil|[0-9]+) "
+                          "lockedm=(nil|[0-9]+)\n"),
+            ContainsRegex("status=4\\(chan receive\\) m=nil lockedm=nil\n"),
+            ContainsRegex("status=4\\(chan receive\\) m=nil "
+                          "lockedm=[0-9]+\n")));
+}
+
+}  // namespace
+}  // namespace mpg
