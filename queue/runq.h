@@ -105,7 +105,10 @@ class RunQueue {
   // call, the older half of the ring followed by the new element, oldest first;
   // the batch belongs to it, the array lasts for the call. overflow must not
   // use this queue. Go: runqput, runqputslow.
-  template <class Overflow>
+  // With a kLimit below N the ring counts as full from kLimit elements on, and
+  // kLimit / 2 of them overflow: for a caller that would rather see elements of
+  // one kind spilled early. kLimit is a power of two.
+  template <int kLimit = N, class Overflow>
   PutResult Put(T* t, bool next, Overflow&& overflow) {
     if (next) {
       // relaxed: only the owner stores non-null, so null is the last word.
@@ -120,8 +123,8 @@ class RunQueue {
     }
     // relaxed: the owner's own variable.
     const uint32_t tail = tail_.load(std::memory_order_relaxed);
-    if (ABSL_PREDICT_FALSE(Room(tail) == 0)) {
-      return PutWhenFull(t, tail, overflow);
+    if (ABSL_PREDICT_FALSE(IsFull(tail, kLimit))) {
+      return PutWhenFull<kLimit>(t, tail, overflow);
     }
     // relaxed: published by the store of tail_.
     ring_[tail % N].store(t, std::memory_order_relaxed);
@@ -300,13 +303,11 @@ class RunQueue {
   template <class V>
   using Atomic = typename Atomics::template Atomic<V>;
 
-  // Owner only. Free slots, at least as far as cached_head_ tells; looks at
-  // head_ only when that says none.
-  uint32_t Room(uint32_t tail) {
-    uint32_t room = N - (tail - uint32_t{cached_head_});
-    if (ABSL_PREDICT_TRUE(room != 0)) return room;
+  // Owner only. Looks at head_ only when cached_head_ says that it is full.
+  bool IsFull(uint32_t tail, uint32_t limit) {
+    if (ABSL_PREDICT_TRUE(tail - uint32_t{cached_head_} < limit)) return false;
     RefreshHead();
-    return N - (tail - uint32_t{cached_head_});
+    return tail - uint32_t{cached_head_} >= limit;
   }
 
   void RefreshHead() {
@@ -320,18 +321,19 @@ class RunQueue {
     assert(tail - uint32_t{cached_head_} <= N / 2);
   }
 
-  template <class Overflow>
+  template <int kLimit, class Overflow>
   ABSL_ATTRIBUTE_NOINLINE PutResult PutWhenFull(T* t, uint32_t tail,
                                                 Overflow& overflow) {
-    T* batch[kSpill];
-    uint32_t head = cached_head_;  // just refreshed by Room
-    for (int i = 0; i < N / 2; ++i) {
+    static_assert(kLimit >= 2 && kLimit <= N && (kLimit & (kLimit - 1)) == 0);
+    T* batch[kLimit / 2 + 1];
+    uint32_t head = cached_head_;  // just refreshed by IsFull
+    for (int i = 0; i < kLimit / 2; ++i) {
       // relaxed: the owner wrote it.
       batch[i] = ring_[(head + i) % N].load(std::memory_order_relaxed);
     }
     // acquire: for cached_head_, as in RefreshHead. No release: the owner alone
     // refills these slots.
-    if (!head_.compare_exchange_strong(head, head + N / 2,
+    if (!head_.compare_exchange_strong(head, head + kLimit / 2,
                                        std::memory_order_acquire,
                                        std::memory_order_acquire)) {
       // A thief made room.
@@ -340,9 +342,9 @@ class RunQueue {
       tail_.store(tail + 1, std::memory_order_release);     // as in Put
       return PutResult::kQueued;
     }
-    cached_head_ = head + N / 2;
-    batch[N / 2] = t;
-    overflow(static_cast<T**>(batch), kSpill);
+    cached_head_ = head + kLimit / 2;
+    batch[kLimit / 2] = t;
+    overflow(static_cast<T**>(batch), kLimit / 2 + 1);
     return PutResult::kOverflowed;
   }
 

@@ -103,6 +103,28 @@ TEST(RunQueueTest, FullRingSpillsOlderHalfAndTheNewElementInOneCall) {
   EXPECT_TRUE(q.Empty());
 }
 
+TEST(RunQueueTest, PutWithALimitSpillsHalfOfTheLimitEarly) {
+  int x[16];
+  RunQueue<int, 8> q;
+  std::vector<int*> spilled;
+  auto spill = [&spilled](int** batch, int n) {
+    spilled.assign(batch, batch + n);
+  };
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(q.Put<4>(&x[i], false, spill), PutResult::kQueued);
+  }
+  EXPECT_EQ(q.Put<4>(&x[4], false, spill), PutResult::kOverflowed);
+  EXPECT_EQ(spilled, (std::vector<int*>{&x[0], &x[1], &x[4]}));
+  // Without the limit it takes as many as ever, and with it spills from more.
+  for (int i = 5; i < 11; ++i) {
+    EXPECT_EQ(q.Put(&x[i], false, spill), PutResult::kQueued);
+  }
+  EXPECT_EQ(q.Put<4>(&x[11], false, spill), PutResult::kOverflowed);
+  EXPECT_EQ(spilled, (std::vector<int*>{&x[2], &x[3], &x[11]}));
+  EXPECT_EQ(q.Size(), 6);
+  EXPECT_EQ(q.Get().t, &x[5]);
+}
+
 TEST(RunQueueTest, KickedRunnextOverflowsAFullRing) {
   auto tasks = MakeTasks(6);
   RunQueue<Task, 4> q;

@@ -40,6 +40,10 @@ using GFree = CentralFreeList<G, &G::schedlink, &G::batch_link, 32>;
 // and not to the global queue, so a thousand goroutines that take turns should
 // fit; and a batch spilled to the global queue shares one lock among more.
 using LocalQueue = RunQueue<G, 1024>;
+// New and readied goroutines spill from here on: the newest first come back
+// first, so a tree of goroutines goes deeper, with fewer stacks alive. Go: the
+// size of its ring.
+inline constexpr int kSpawnLimit = 256;
 
 struct MPG_CACHELINE_ALIGNED P {
   P(int p_id, Sched* s, GFree* gfree_central, StackPool* pool, uint64_t seed)

@@ -163,7 +163,8 @@ G* CurrentG() {
 
 void PutReady(P* p, G* g) {
   const bool next = !FlipWhenShuffling(&p->rand);
-  const PutResult where = p->runq.Put(g, next, SpillTo(p));
+  const PutResult where =
+      p->runq.Put<kSpawnLimit>(g, next, SpillTo(p));
   Sched* s = p->sched;
   // Pairs with the HeavyBarrier in GoIdle: see sched.h.
   LightBarrier();
