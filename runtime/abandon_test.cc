@@ -11,6 +11,8 @@
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
 
+MPG_TEST_ABANDONS_GOROUTINES
+
 namespace mpg {
 namespace {
 

@@ -10,6 +10,8 @@
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
 
+MPG_TEST_ABANDONS_GOROUTINES
+
 namespace mpg {
 
 __attribute__((noinline)) void StartsABlocked(Chan<int> c) {

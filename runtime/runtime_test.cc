@@ -13,6 +13,8 @@
 #include "runtime/goroutine.h"
 #include "runtime/test_util.h"
 
+MPG_TEST_ABANDONS_GOROUTINES
+
 namespace mpg {
 namespace {
 

@@ -4,6 +4,11 @@
 
 #include "base/panic.h"
 #include "runtime/sched.h"
+#include "runtime/switch/fiber_san.h"
+
+#if defined(MPG_ASAN)
+extern "C" void __asan_handle_no_return();
+#endif
 
 namespace mpg {
 namespace internal {
@@ -38,6 +43,11 @@ void Swallowed(_Unwind_Reason_Code, _Unwind_Exception* exception) {
 }
 
 void Start(Unwinding* u) {
+#if defined(MPG_ASAN)
+  // The frames that are skipped leave poisoned redzones; AddressSanitizer sees
+  // to that when C++ throws, but does not know of forced unwinding.
+  __asan_handle_no_return();
+#endif
   u->exception = {};
   u->exception.exception_class = kGoexitClass;
   u->exception.exception_cleanup = Swallowed;
