@@ -1,5 +1,7 @@
 #include "base/note.h"
 
+#include <limits>
+
 #include "base/clock.h"
 #include "base/futex.h"
 #include "base/panic.h"
@@ -16,7 +18,10 @@ bool Note::SleepFor(int64_t ns) {
     if (expected == kSignaled) return true;
     FatalError("two threads sleep on one note");
   }
-  const int64_t deadline = ns < 0 ? 0 : NanoTime() + ns;
+  // More than some 290 years is for ever.
+  const int64_t now = ns < 0 ? 0 : NanoTime();
+  if (ns > std::numeric_limits<int64_t>::max() - now) ns = -1;
+  const int64_t deadline = ns < 0 ? 0 : now + ns;
   int64_t left = ns;
   for (;;) {
     internal::FutexSleep(&state_, kAsleep, left);

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <thread>
 
 #include "base/clock.h"
@@ -155,6 +156,13 @@ TEST(NoteDeathTest, TwoSleepers) {
         }
       },
       testing::ExitedWithCode(2), "fatal error: two threads sleep on one note");
+}
+
+TEST(NoteTest, SleepForTheLongestTimeIsForEver) {
+  Note note;
+  std::thread waker([&note] { note.Wakeup(); });
+  EXPECT_TRUE(note.SleepFor(std::numeric_limits<int64_t>::max()));
+  waker.join();
 }
 
 }  // namespace
