@@ -77,6 +77,8 @@ int64_t Sysmon::Step() {
   Trace(now);
   if (host_->AllIdle()) return StepIdle(now);
   idle_since_ = -1;
+  watching_ = false;
+  asleep_.store(false);
   next_idle_call_ = 0;
   if (now - last_periodic_ >= kPeriodicNs) {
     last_periodic_ = now;
@@ -104,8 +106,17 @@ int64_t Sysmon::StepIdle(int64_t now) {
     idle_since_ = now;
     return options_.idle_check_ns;
   }
+  if (watching_ && !asleep_.load()) {
+    // Somebody has started, and perhaps parked again before this look.
+    watching_ = false;
+    idle_since_ = now;
+    next_idle_call_ = 0;
+  }
   const int64_t left = idle_since_ + options_.idle_check_ns - now;
   if (left > 0) return left;
+  // Before the host looks: whoever starts after its look is noticed above.
+  watching_ = true;
+  asleep_.store(true);
   if (now >= next_idle_call_) {
     const int64_t again = host_->WhenAllIdle(now - idle_since_);
     next_idle_call_ = again == kForever ? kForever : now + again;
@@ -115,7 +126,6 @@ int64_t Sysmon::StepIdle(int64_t now) {
 }
 
 void Sysmon::DeepSleep(int64_t now) {
-  asleep_.store(true);
   if (host_->AllIdle() && !stop_.load()) {
     const int64_t timer = host_->NextTimer();
     int64_t ns = NextTraceIn(now);
@@ -128,7 +138,6 @@ void Sysmon::DeepSleep(int64_t now) {
     }
     if (ns > 0) clock_->Sleep(&note_, ns);
   }
-  asleep_.store(false);
   if (host_->AllIdle()) return;
   // Somebody has started: look closely again. Go: sysmon after sysmonwait.
   quiet_looks_ = 0;

@@ -33,7 +33,10 @@
 // is lost:
 //     sysmon:     1. asleep_ = true;           2. AllIdle()? sleep : go on
 //     scheduler:  1. no longer all idle;       2. Wakeup(): asleep_? wake it
-//   with all four seq_cst: one of the two sees the other.
+//   with all four seq_cst: one of the two sees the other. asleep_ is set before
+//   WhenAllIdle is called and stays set until Wakeup or until not all is idle;
+//   so a scheduler that started and is idle again by the next look is noticed
+//   too, and a new period of idleness begins.
 //
 // Thread safety: Run and Step by one thread; Stop and Wakeup by any. The host is
 // called on the thread of Run and must do its own synchronization.
@@ -159,6 +162,7 @@ class Sysmon {
   int quiet_looks_ = 0;
   int64_t idle_since_ = -1;  // -1: not all is idle
   int64_t next_idle_call_ = 0;  // of WhenAllIdle, in this period
+  bool watching_ = false;       // asleep_ was set in this period
   int64_t last_trace_;
   int64_t last_periodic_;
 

@@ -208,6 +208,20 @@ TEST_F(SysmonTest, IdleIsCheckedAgainWhenTheHostAsksForIt) {
   EXPECT_EQ(host.idle_for, options.idle_check_ns + 50 * kMs);
 }
 
+TEST_F(SysmonTest, WhoStartedAndIsIdleAgainAtTheNextLookIsNoticed) {
+  host.all_idle = true;
+  Sysmon sysmon(&host, &clock, options);
+  sysmon.Step();
+  clock.now += options.idle_check_ns;
+  sysmon.Step();
+  EXPECT_EQ(host.Count("idle"), 1);
+  sysmon.Wakeup();  // all is idle again before sysmon looks
+  EXPECT_EQ(sysmon.Step(), options.idle_check_ns);
+  clock.now += options.idle_check_ns;
+  sysmon.Step();
+  EXPECT_EQ(host.Count("idle"), 2);
+}
+
 TEST_F(SysmonTest, DeepSleepEndsForATimer) {
   host.all_idle = true;
   host.next_timer = clock.now + 100 * kMs;
