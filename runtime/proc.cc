@@ -13,8 +13,6 @@ namespace mpg {
 namespace internal {
 namespace {
 
-// Go: stealTries.
-constexpr int kStealPasses = 4;
 // How long an M that found nothing goes on looking, in rounds of
 // kSpinRoundPauses pauses (each some 40 ns on current x86). About as long as it
 // costs to wake a thread (27 to 42 us measured): then it never costs more than
