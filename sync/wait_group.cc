@@ -60,6 +60,7 @@ ABSL_ATTRIBUTE_NOINLINE void WaitGroup::WaitSlow() {
   uint64_t state;
   if (!Claim(&state)) return;
   Append(&node);
+  node.flag = (state & kWaiting) == 0 ? kWaiting : ~state & kMany;
   Park(node.waiter, &kSite, nullptr, &node);
   // relaxed: finds misuse, orders nothing.
   if (state_.load(std::memory_order_relaxed) != 0) {
@@ -72,8 +73,7 @@ bool WaitGroup::Commit(Waiter*, void* arg) {
   Node* const node = static_cast<Node*>(arg);
   WaitGroup* const wg = node->wg;
   // Under the claim nobody else changes the lower half.
-  const bool first = node->next == node;
-  const uint64_t change = first ? kWaiting - kClaimed : uint64_t{0} - kClaimed;
+  const uint64_t change = node->flag - kClaimed;
   // release: publishes the list to the next claimant and to the last Done.
   // acquire: pairs with the release in that Done, if it has been.
   const uint64_t now =
@@ -95,9 +95,9 @@ bool WaitGroup::Abandon(Waiter*, void* arg) {
   // With the counter at zero, whoever took it there wakes us.
   if (!wg->Claim(&state)) return false;
   wg->Unlink(node);
-  const uint64_t change =
-      wg->last_ == nullptr ? uint64_t{0} - kWaiting - kClaimed
-                           : uint64_t{0} - kClaimed;
+  const uint64_t gone =
+      wg->last_ == nullptr ? state & (kWaiting | kMany) : uint64_t{0};
+  const uint64_t change = uint64_t{0} - gone - kClaimed;
   // acq_rel: as in Commit.
   const uint64_t now =
       wg->state_.fetch_add(change, std::memory_order_acq_rel) + change;
@@ -118,13 +118,22 @@ ABSL_ATTRIBUTE_NOINLINE void WaitGroup::Changed(uint64_t now, int delta) {
   if (state_.load(std::memory_order_relaxed) != now) {
     throw Panic("sync: WaitGroup misuse: Add called concurrently with Wait");
   }
-  Wake(TakeWaiters());
+  if ((now & kMany) != 0) {
+    Wake(TakeWaiters());
+    return;
+  }
+  Waiter* const only = first_;
+  last_ = nullptr;
+  // release: so that the next claimant sees an empty list.
+  state_.store(0, std::memory_order_release);
+  Ready(only);
 }
 
 void WaitGroup::Append(Node* node) {
   if (last_ == nullptr) {
     node->next = node;
     node->prev = node;
+    first_ = node->waiter;
   } else {
     node->prev = last_;
     node->next = last_->next;
@@ -142,6 +151,7 @@ void WaitGroup::Unlink(Node* node) {
   node->prev->next = node->next;
   node->next->prev = node->prev;
   if (last_ == node) last_ = node->prev;
+  first_ = last_->next->waiter;
 }
 
 // The counter is zero and the list ours: empties both. Returns the first, in a

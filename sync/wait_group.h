@@ -96,6 +96,7 @@ class WaitGroup {
     // The list is a ring that last_ points into. Guarded by the claim.
     Node* next;
     Node* prev;
+    uint64_t flag;  // that Commit sets for it, if any
   };
 
   struct DoneAtEnd {
@@ -123,6 +124,9 @@ class WaitGroup {
   static constexpr uint64_t kClaimed = 1;
   // The list is not empty.
   static constexpr uint64_t kWaiting = 2;
+  // It has had more than one node. Without it there is first_ and nothing else,
+  // and so the last Done need not fetch the node from the waiter's stack.
+  static constexpr uint64_t kMany = 4;
 
   static int32_t Count(uint64_t state) {
     return static_cast<int32_t>(state >> 32);
@@ -147,6 +151,7 @@ class WaitGroup {
   // Who came last; its `next` came first. Guarded by kClaimed; when the counter
   // has become zero, by being the one who takes the waiters.
   Node* last_ = nullptr;
+  Waiter* first_ = nullptr;  // last_->next->waiter
 };
 
 }  // namespace mpg
