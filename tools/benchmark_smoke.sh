@@ -7,9 +7,9 @@ readonly bazel="${BAZEL:-/usr/bin/bazel}"
 readonly LIMIT_S=60  # for one benchmark; far more than any needs
 
 mapfile -t labels < <("$bazel" query --noshow_progress --ui_event_filters=-info \
-  'attr(tags, "\bbenchmark\b", //...)')
+  'attr(name, "_benchmark$", kind(cc_binary, //...))')
 if ((${#labels[@]} == 0)); then
-  echo "FAILED benchmark: no target has the tag"
+  echo "FAILED benchmark: there is none"
   exit 1
 fi
 "$bazel" build --keep_going --noshow_progress --config=bench "${labels[@]}" >&2
