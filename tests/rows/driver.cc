@@ -152,7 +152,41 @@ bool RunBench(const Bench& bench) {
 
 }  // namespace
 
+Bench Op(std::string name, std::vector<int> procs,
+         std::function<Timed(int64_t)> op, std::string note) {
+  Bench b;
+  b.name = std::move(name);
+  b.procs = std::move(procs);
+  b.note = std::move(note);
+  b.op = std::move(op);
+  return b;
+}
+
+Bench Once(std::string name, std::vector<int> procs,
+           std::function<Sample()> once, std::string note) {
+  Bench b;
+  b.name = std::move(name);
+  b.procs = std::move(procs);
+  b.note = std::move(note);
+  b.once = std::move(once);
+  b.fresh = true;
+  return b;
+}
+
+Bench Outside(std::string name, std::vector<int> procs,
+              std::function<Sample(Runtime&)> outside, std::string note) {
+  Bench b;
+  b.name = std::move(name);
+  b.procs = std::move(procs);
+  b.note = std::move(note);
+  b.outside = std::move(outside);
+  b.fresh = true;
+  return b;
+}
+
 int Main(int argc, char** argv, const std::vector<Bench>& benches) {
+  gflags::SetUsageMessage("measures goroutines, channels and locks; prints "
+                          "name/P=procs<TAB>median<TAB>min<TAB>extra");
   gflags::ParseCommandLineFlags(&argc, &argv, /*remove_flags=*/true);
   if (FLAGS_reps < 1 || FLAGS_procs < 0 || argc > 1) {
     fprintf(stderr, "--reps must be at least 1 and --procs at least 0\n");

@@ -49,6 +49,14 @@ struct Bench {
   bool fresh = false;
 };
 
+// A Bench of each of the three forms. Once and Outside get fresh processes.
+Bench Op(std::string name, std::vector<int> procs,
+         std::function<Timed(int64_t)> op, std::string note);
+Bench Once(std::string name, std::vector<int> procs,
+           std::function<Sample()> once, std::string note);
+Bench Outside(std::string name, std::vector<int> procs,
+              std::function<Sample(Runtime&)> outside, std::string note);
+
 // The body of main(): parses flags, runs what they ask for.
 int Main(int argc, char** argv, const std::vector<Bench>& benches);
 

@@ -2,6 +2,7 @@
 // beside Go's.
 #include <vector>
 
+#include "tests/rows/chan_rows.h"
 #include "tests/rows/driver.h"
 #include "tests/rows/sched_rows.h"
 #include "tests/rows/sync_rows.h"
@@ -9,6 +10,7 @@
 int main(int argc, char** argv) {
   std::vector<mpg::rows::Bench> benches;
   mpg::rows::AddSchedRows(&benches);
+  mpg::rows::AddChanRows(&benches);
   mpg::rows::AddSyncRows(&benches);
   return mpg::rows::Main(argc, argv, benches);
 }

@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 
 #include "base/clock.h"
 #include "channel/chan.h"
+#include "channel/unit.h"
 #include "runtime/goroutine.h"
 #include "sync/wait_group.h"
 
@@ -20,9 +22,9 @@ void Yield(int64_t n) {
 }
 
 void SpawnJoinSerial(int64_t n) {
-  auto c = MakeChan<int>();
+  auto c = MakeChan<Unit>();
   for (; n > 0; --n) {
-    Go([&c] { c.Send(1); });
+    Go([&c] { c.Send({}); });
     c.Recv();
   }
 }
@@ -88,127 +90,106 @@ Timed FibPar(int64_t n) {
   return {rounds * kSpawns, NanoTime() - start};
 }
 
-// Goroutines parked on one channel.
-struct Parked {
-  Chan<int> gate = MakeChan<int>();
-  WaitGroup done;
-  std::atomic<int> ready{0};
-
-  // In a goroutine.
-  void Start(int count) {
-    done.Add(count);
-    for (int i = 0; i < count; ++i) {
-      Go([this] {
-        ready.fetch_add(1);
-        gate.Recv();
-        done.Done();
-      });
-    }
-    while (ready.load() < count) Gosched();
-  }
-};
-
 void SleepMs(int64_t ms) {
   const timespec nap = {ms / 1000, ms % 1000 * 1000000};
   nanosleep(&nap, nullptr);
 }
 
-// Until count goroutines are parked, seen from a plain thread.
-void StartFromOutside(Runtime& runtime, Parked* parked, int count) {
-  auto started = MakeChan<int>();
-  runtime.Go([parked, count, started] {
-    parked->Start(count);
-    started.Send(1);
-  });
-  started.Recv();
-}
+// Goroutines parked on one channel. For use outside the Runtime: its waiting is
+// the plain thread's, so that no goroutine or timer of ours adds to the figures.
+class Parked {
+ public:
+  // Returns when all are parked: the last few are given 20 ms to get from their
+  // counter to the channel. The time until the counter was full: in ns.
+  int64_t Start(Runtime& runtime, int count) {
+    auto started = MakeChan<int64_t>();
+    runtime.Go([this, count, started] {
+      const int64_t start = NanoTime();
+      done_.Add(count);
+      for (int i = 0; i < count; ++i) {
+        Go([this] {
+          ready_.fetch_add(1);
+          gate_.Recv();
+          done_.Done();
+        });
+      }
+      while (ready_.load() < count) Gosched();
+      started.Send(NanoTime() - start);
+    });
+    const int64_t ns = *started.Recv();
+    SleepMs(20);
+    return ns;
+  }
+
+  // Wakes all and returns when they have ended: after so many ns.
+  int64_t Release(Runtime& runtime) {
+    auto released = MakeChan<int64_t>();
+    runtime.Go([this, released] {
+      const int64_t start = NanoTime();
+      gate_.Close();
+      done_.Wait();
+      released.Send(NanoTime() - start);
+    });
+    return *released.Recv();
+  }
+
+ private:
+  Chan<Unit> gate_ = MakeChan<Unit>();
+  WaitGroup done_;
+  std::atomic<int64_t> ready_{0};
+};
 
 std::function<Sample(Runtime&)> Memory(int count) {
   return [count](Runtime& runtime) {
     const double before = RssBytes();
     Parked parked;
-    StartFromOutside(runtime, &parked, count);
-    SleepMs(20);
+    parked.Start(runtime, count);
     const double after = RssBytes();
-    parked.gate.Close();
-    parked.done.Wait();
+    parked.Release(runtime);
     return Sample{(after - before) / count, {{"rss_mb", after / 1e6}}};
   };
 }
 
-Sample Create1M() {
+Sample Create1M(Runtime& runtime) {
   constexpr int kCount = 1000000;
   Parked parked;
-  const int64_t start = NanoTime();
-  parked.Start(kCount);
-  const int64_t created = NanoTime() - start;
-  // The last few get from their counter to the channel.
-  const int64_t nap = NanoTime() + 20'000'000;
-  while (NanoTime() < nap) Gosched();
-  const int64_t woken = NanoTime();
-  parked.gate.Close();
-  parked.done.Wait();
-  const int64_t wake = NanoTime() - woken;
-  return {static_cast<double>(created + wake) / kCount,
-          {{"create_ms", created / 1e6}, {"wake_end_ms", wake / 1e6}}};
+  const double create = static_cast<double>(parked.Start(runtime, kCount));
+  const double wake = static_cast<double>(parked.Release(runtime));
+  return {(create + wake) / kCount,
+          {{"create_ms", create / 1e6}, {"wake_end_ms", wake / 1e6}}};
 }
 
 Sample IdleCpu(Runtime& runtime) {
   Parked parked;
-  StartFromOutside(runtime, &parked, 10000);
+  parked.Start(runtime, 10000);
   SleepMs(200);
   const double before = ProcessCpuMs();
   SleepMs(5000);
   const double ms = ProcessCpuMs() - before;
-  parked.gate.Close();
-  parked.done.Wait();
+  parked.Release(runtime);
   return {ms * 1e6, {{"cpu_ms_in_5s", ms}}};
 }
 
 }  // namespace
 
 void AddSchedRows(std::vector<Bench>* benches) {
-  auto op = [benches](const char* name, std::vector<int> procs,
-                      std::function<Timed(int64_t)> f, const char* note) {
-    Bench b;
-    b.name = name;
-    b.procs = std::move(procs);
-    b.op = std::move(f);
-    b.note = note;
-    benches->push_back(std::move(b));
-  };
-  auto once = [benches](const char* name, std::vector<int> procs,
-                        std::function<Sample()> f, const char* note) {
-    Bench b;
-    b.name = name;
-    b.procs = std::move(procs);
-    b.once = std::move(f);
-    b.note = note;
-    b.fresh = true;
-    benches->push_back(std::move(b));
-  };
-  auto outside = [benches](const char* name, std::function<Sample(Runtime&)> f,
-                           bool fresh, const char* note) {
-    Bench b;
-    b.name = name;
-    b.procs = {2};
-    b.outside = std::move(f);
-    b.note = note;
-    b.fresh = fresh;
-    benches->push_back(std::move(b));
-  };
-  op("yield1", {1}, Each(1, Yield), "ns/Gosched");
-  op("yield2", {1}, Each(2, Yield), "ns/Gosched");
-  op("yield_many", {1, 2}, Each(1000, Yield), "ns/Gosched, 1000 goroutines");
-  op("spawn_join_serial", {1}, Exactly(SpawnJoinSerial), "ns/spawn+join");
-  op("spawn_batch", {1, 2}, SpawnBatch, "ns/goroutine, batches of 10000");
-  once("skynet", {1, 2}, Skynet, "total ns");
-  op("fib_par", {1, 2}, FibPar, "ns/spawn, fib(25)");
-  outside("memory_100k", Memory(100000), true, "bytes/goroutine");
-  outside("memory_1M", Memory(1000000), true, "bytes/goroutine");
-  once("create_1M", {1, 2}, Create1M,
-       "ns/goroutine, created, parked, woken, ended");
-  outside("idle_cpu", IdleCpu, false, "CPU ns in 5 s");
+  benches->push_back(Op("yield1", {1}, Each(1, Yield), "ns/Gosched"));
+  benches->push_back(Op("yield2", {1}, Each(2, Yield), "ns/Gosched"));
+  benches->push_back(Op("yield_many", {1, 2}, Each(1000, Yield),
+                        "ns/Gosched, 1000 goroutines"));
+  benches->push_back(Op("spawn_join_serial", {1}, Exactly(SpawnJoinSerial),
+                        "ns/spawn+join"));
+  benches->push_back(Op("spawn_batch", {1, 2}, SpawnBatch,
+                        "ns/goroutine, batches of 10000"));
+  benches->push_back(Once("skynet", {1, 2}, Skynet, "total ns"));
+  benches->push_back(Op("fib_par", {1, 2}, FibPar, "ns/spawn, fib(25)"));
+  benches->push_back(
+      Outside("memory_100k", {2}, Memory(100000), "bytes/goroutine"));
+  benches->push_back(
+      Outside("memory_1M", {2}, Memory(1000000), "bytes/goroutine"));
+  benches->push_back(Outside("create_1M", {1, 2}, Create1M,
+                             "ns/goroutine, created, parked, woken, ended"));
+  benches->push_back(Outside("idle_cpu", {2}, IdleCpu, "CPU ns in 5 s"));
 }
 
 }  // namespace rows

@@ -1,4 +1,4 @@
-// Rows about channels, select, locks and semaphores.
+// Rows about locks, wait groups and semaphores.
 #ifndef MPG_TESTS_ROWS_SYNC_ROWS_H_
 #define MPG_TESTS_ROWS_SYNC_ROWS_H_
 
