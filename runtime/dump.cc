@@ -34,9 +34,9 @@ struct Visit : M {
 void TakeBacktraceAndReturn(M* m, G* g) {
   Visit* visit = static_cast<Visit*>(m);
   TakeBacktrace(&visit->trace);
-  SanBeforeSwitch(&g->san, &visit->here_san, false);
+  SanBeforeSwitch(g->San(), &visit->here_san, false);
   SwitchContext(&g->ctx, &visit->here);
-  SanAfterSwitch(&g->san);
+  SanAfterSwitch(g->San());
 }
 
 // REQUIRES: g is parked or queued with a stack, and nobody will run it.
@@ -46,7 +46,7 @@ void VisitParked(G* g, Visit* visit) {
   visit->after_g = g;
   g->m = visit;
   SanAdoptThread(&visit->here_san);
-  SanBeforeSwitch(&visit->here_san, &g->san, false);
+  SanBeforeSwitch(&visit->here_san, g->San(), false);
   SwitchContext(&visit->here, &g->ctx);
   SanAfterSwitch(&visit->here_san);
   g->m = m;

@@ -63,7 +63,8 @@ enum GFlags : uint8_t {
   kGFlagOwnStackSize = 2,  // extra->stacks != nullptr
 };
 
-struct alignas(kCacheLineSize) G : Waiter {
+// SanFiber, empty without a sanitizer, is a base so that it takes no room.
+struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   explicit G(const WaiterOps* o) : Waiter(o) {}
 
   // First line: what a switch to or from the goroutine and Ready touch.
@@ -93,7 +94,9 @@ struct alignas(kCacheLineSize) G : Waiter {
   struct GExtra* extra = nullptr;  // rarely used things; null for most
   G* batch_link = nullptr;         // CentralFreeList
   ClosureSlot fn;
-  SanFiber san;
+
+  SanFiber* San() { return this; }
+  const SanFiber* San() const { return this; }
 
   GStatus Status() const {
     // relaxed: the owner reads its own write; others (dumps, statistics) take
@@ -101,6 +104,18 @@ struct alignas(kCacheLineSize) G : Waiter {
     return status.load(std::memory_order_relaxed);
   }
 };
+
+#if !defined(MPG_ASAN) && !defined(MPG_TSAN)
+static_assert(sizeof(G) == 4 * kCacheLineSize, "a million of them count");
+#endif
+
+// The goroutine that a closure slot is part of.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"  // no virtual bases here
+inline G* GOf(ClosureSlot* slot) {
+  return reinterpret_cast<G*>(reinterpret_cast<char*>(slot) - offsetof(G, fn));
+}
+#pragma GCC diagnostic pop
 
 // What few goroutines have. Owned by the G, freed when it ends.
 struct GExtra {

@@ -181,7 +181,7 @@ void Sched::Run(absl::AnyInvocable<void()> main) {
     main();
     end.s->main_returned = true;
   });
-  G* g = slot->g;
+  G* g = GOf(slot);
   // Locked to m0 while the registered initialisers run, as Go's main is; from
   // the start, so that it begins on this thread wherever it is picked.
   ExtraOf(g)->locked_count = 1;

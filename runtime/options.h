@@ -29,7 +29,7 @@ struct RuntimeOptions {
   absl::Duration schedtrace = absl::ZeroDuration();
   bool scheddetail = false;
   // An idle thread ends after so long.
-  absl::Duration idle_thread_life = absl::Seconds(5);
+  absl::Duration idle_thread_life = absl::Seconds(10);
 
   // Options as $GOMAXPROCS and $GODEBUG say. A GOMAXPROCS that is not a positive
   // number (Go ignores it in silence) and a malformed GODEBUG entry that names

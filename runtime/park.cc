@@ -178,7 +178,7 @@ void PutReady(P* p, G* g) {
 
 void PrepareFirstRun(G* g) {
   StackPool* pool = g->sched->PoolOf(g);
-  SanOnStackTaken(&g->san, pool->San(g->stack), pool->Lo(g->stack),
+  SanOnStackTaken(g->San(), pool->San(g->stack), pool->Lo(g->stack),
                   pool->Usable(g->stack));
   MakeContext(&g->ctx, g->stack.hi, GoroutineMain, nullptr);
 }
@@ -231,7 +231,7 @@ void EndGoroutine(G* g) {
     SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
     next->stack = std::exchange(g->stack, Stack());
     StackPool& pool = m->sched->stacks;
-    SanOnStackTaken(&next->san, pool.San(next->stack), pool.Lo(next->stack),
+    SanOnStackTaken(next->San(), pool.San(next->stack), pool.Lo(next->stack),
                     pool.Usable(next->stack));
     next->deep = g->deep;
     SetCurrent(m, next);
@@ -260,7 +260,7 @@ void EndGoroutine(G* g) {
 // goroutine's stack still there to be shown.
 void GoroutineMain(void*) {
   G* g = static_cast<G*>(ThisThread()->current);
-  SanAfterSwitch(&g->san);
+  SanAfterSwitch(g->San());
   AfterSwitch(g);
   for (;;) {
     g->fn.run(&g->fn);

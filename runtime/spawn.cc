@@ -90,7 +90,6 @@ G* Sched::NewG(P* p) {
     }
     g = new (p->g_bump++) G(&kGoroutineOps);
     g->sched = this;
-    g->fn.g = g;
     SetGStatus(g, GStatus::kIdle, GStatus::kDead);
   }
   SetGStatus(g, GStatus::kDead, GStatus::kIdle);
@@ -213,7 +212,7 @@ ClosureSlot* BeginSpawn(Sched* s) {
 }
 
 void CommitSpawn(ClosureSlot* slot, const void* pc) {
-  G* g = slot->g;
+  G* g = GOf(slot);
   Sched* s = g->sched;
   g->gopc = pc;
   g->saved_errno = 0;
@@ -233,7 +232,7 @@ void CommitSpawn(ClosureSlot* slot, const void* pc) {
 }
 
 void CancelSpawn(ClosureSlot* slot) {
-  G* g = slot->g;
+  G* g = GOf(slot);
   Sched* s = g->sched;
   SetGStatus(g, GStatus::kIdle, GStatus::kDead);
   if (P* p = CurrentP(s)) {
@@ -246,7 +245,7 @@ void CancelSpawn(ClosureSlot* slot) {
 
 void SetSpawnOptions(ClosureSlot* slot, const std::string& name,
                      size_t stack_size) {
-  G* g = slot->g;
+  G* g = GOf(slot);
   if (name.empty() && stack_size == 0) return;
   g->extra = new GExtra;
   g->extra->name = name;

@@ -28,7 +28,6 @@ inline constexpr size_t kInlineClosureSize = 64;
 struct ClosureSlot {
   void (*run)(ClosureSlot*) = nullptr;      // runs the closure, destroys it
   void (*discard)(ClosureSlot*) = nullptr;  // destroys it unrun
-  G* g = nullptr;
   alignas(16) unsigned char bytes[kInlineClosureSize];
 };
 

@@ -42,9 +42,9 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SwitchTo(M* m, G* from, G* to,
   from->saved_errno = *m->errno_place;
   *m->errno_place = to->saved_errno;
   SetCurrent(m, to);
-  SanBeforeSwitch(&from->san, &to->san, from_dies);
+  SanBeforeSwitch(from->San(), to->San(), from_dies);
   SwitchContext(&from->ctx, &to->ctx);
-  SanAfterSwitch(&from->san);
+  SanAfterSwitch(from->San());
 }
 
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void AfterSwitch(G* self) {

@@ -53,7 +53,7 @@ void Sched::AttachThread(M* m) {
   t->current = &m->g0;
   // Half the lateness of a short sleep is the kernel's default slack of 50 us.
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
-  SanAdoptThread(&m->g0.san);
+  SanAdoptThread(m->g0.San());
 }
 
 void Sched::DetachThread() {

@@ -1,12 +1,15 @@
 #include "runtime/world.h"
 
+#include "absl/base/thread_annotations.h"
+
 namespace mpg {
 namespace internal {
 
 const ParkSite WorldLock::kSite = {WaitReason::kStoppingTheWorld, nullptr,
                                    &WorldLock::Abandon};
 
-void WorldLock::Acquire() {
+void WorldLock::Acquire()
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Park unlocks mu_
   mu_.Lock();
   if (!held_) {
     held_ = true;
