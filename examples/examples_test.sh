@@ -33,6 +33,9 @@ expect 0 '^ +2 +4 +18 total$' "$dir/wordcount" "$files/a" "$files/b"
 expect 1 'open .*/missing' "$dir/wordcount" "$files/a" "$files/missing"
 expect 2 '^usage: wordcount' "$dir/wordcount"
 expect 0 '338350$' "$dir/plain_threads"
+expect 0 '^sum of squares: 338350$' "$dir/pipeline"
+expect 0 '^factor: 1009; workers stopped: CANCELLED: context canceled$' "$dir/worker_pool"
+expect 0 '^balance: 450 after 101 requests$' "$dir/select_loop"
 expect 0 '^wordcount +2 files, 4 words' "$dir/tour" --leaves=1000 --primes=50 "$files/a" "$files/b"
 expect 0 '^SCHED [0-9]+ms: gomaxprocs=2 idleprocs=' "$dir/tour" --procs=2 --leaves=1000 --primes=50 --schedtrace=1
 expect 2 'out of range' "$dir/tour" --leaves=12
