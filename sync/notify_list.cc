@@ -78,12 +78,12 @@ bool NotifyList::Abandon(Waiter*, void* arg) {
 }
 
 NotifyList::~NotifyList() {
-  // relaxed: nobody else uses it any more. Who is left can only be a goroutine
-  // that never runs again.
+  // relaxed: as in NotifyOne. Who is left can only be a goroutine that never
+  // runs again.
   Node* node = first_.load(std::memory_order_relaxed);
-  for (; ABSL_PREDICT_FALSE(node != nullptr); node = node->next) {
-    node->list = nullptr;
-  }
+  if (ABSL_PREDICT_TRUE(node == nullptr)) return;
+  RuntimeLockGuard guard(lock_);  // to see what they have written
+  for (; node != nullptr; node = node->next) node->list = nullptr;
 }
 
 void NotifyList::Unlink(Node* node) {

@@ -179,8 +179,11 @@ void WaitGroup::Wake(Node* first) {
 // *this goes while some wait on it. They can only be goroutines that never run
 // again: tells them that there is nothing to be taken off.
 void WaitGroup::Detach() {
-  if (last_ == nullptr) return;
+  uint64_t state;
+  if (!Claim(&state)) return;  // for ever: nobody comes after us
+  --ThisThread()->locks;
   Node* node = last_;
+  if (node == nullptr) return;
   do {
     node->wg = nullptr;
     node = node->next;
