@@ -15,7 +15,7 @@ readonly RUN_PACKAGES=(
   libabsl-dev libgflags-dev libgoogle-perftools-dev
 )
 readonly TEST_PACKAGES=(
-  libgtest-dev libgmock-dev libbenchmark-dev relacy-dev
+  libgtest-dev libgmock-dev libbenchmark-dev relacy-dev spin
   clang
   # The switch for aarch64 is cross-built and emulated.
   g++-aarch64-linux-gnu qemu-user
