@@ -1,6 +1,7 @@
 // Statistics and the SCHED lines. Go: schedtrace (proc.go).
 #include <string>
 
+#include "absl/base/attributes.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
@@ -55,7 +56,9 @@ std::string DetailOfP(const P* p) {
                       p->gfree.Count(), " timerslen=0\n");
 }
 
-std::string DetailOfM(const M* m) {
+// The lines for M and G look at what its owner may be changing, on purpose: Ms
+// and descriptors stay mapped, each word is read whole, and an old one will do.
+ABSL_ATTRIBUTE_NO_SANITIZE_THREAD std::string DetailOfM(const M* m) {
   const P* p = m->p;
   const G* g = m->curg;
   const G* locked = m->lockedg;
@@ -70,7 +73,7 @@ std::string DetailOfM(const M* m) {
       "\n");
 }
 
-std::string DetailOfG(const G* g) {
+ABSL_ATTRIBUTE_NO_SANITIZE_THREAD std::string DetailOfG(const G* g) {
   const GStatus status = g->Status();
   const M* m = status == GStatus::kRunning ? g->m : nullptr;
   const M* lockedm = g->lockedm;  // once: it changes
