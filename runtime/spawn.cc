@@ -17,7 +17,7 @@ namespace mpg {
 namespace internal {
 namespace {
 
-// Descriptors given to a P at once. Its memory is touched one by one.
+// Descriptors made and given to a P at once: four pages.
 constexpr int kGBlock = 64;
 // Descriptors of one mapping: 16 blocks at first; large ones once the program
 // has shown that it needs many, aligned for huge pages (a quarter of the cost
@@ -77,6 +77,12 @@ G* Sched::NewGBlock() {
   }
   G* block = g_map_next;
   g_map_next += kGBlock;
+  // All of them now: ForEachG may look at them as soon as the block is listed.
+  for (G* g = block; g != block + kGBlock; ++g) {
+    new (g) G(&kGoroutineOps);
+    g->sched = this;
+    SetGStatus(g, GStatus::kIdle, GStatus::kDead);
+  }
   g_blocks.push_back(block);
   return block;
 }
@@ -88,9 +94,7 @@ G* Sched::NewG(P* p) {
       p->g_bump = NewGBlock();
       p->g_bump_end = p->g_bump + kGBlock;
     }
-    g = new (p->g_bump++) G(&kGoroutineOps);
-    g->sched = this;
-    SetGStatus(g, GStatus::kIdle, GStatus::kDead);
+    g = p->g_bump++;
   }
   SetGStatus(g, GStatus::kDead, GStatus::kIdle);
   p->created.Add(1);
@@ -200,8 +204,7 @@ void Sched::ForEachIn(const std::vector<G*>& blocks,
                       absl::FunctionRef<void(G*)> fn) {
   for (G* block : blocks) {
     for (int i = 0; i < kGBlock; ++i) {
-      // Never used: zero pages, status kIdle and no Sched.
-      if (block[i].sched != nullptr) fn(&block[i]);
+      fn(&block[i]);
     }
   }
 }
