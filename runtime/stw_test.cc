@@ -77,7 +77,10 @@ TEST(StopTheWorld, StopperMayStartGoroutinesAndWakeThem) {
     auto c = MakeChan<int>(1000);
     auto parked = MakeChan<int>(), done = MakeChan<int>();
     for (int i = 0; i < 10; ++i) {
-      Go([=] { done.Send(*parked.Recv()); });
+      Go([=] {
+        parked.Recv();
+        done.Send(1);
+      });
     }
     for (int k = 0; k < 20; ++k) Gosched();
     StopTheWorld("test");
@@ -88,6 +91,9 @@ TEST(StopTheWorld, StopperMayStartGoroutinesAndWakeThem) {
     int sum = 0;
     for (int i = 0; i < 500; ++i) sum += *c.Recv();
     EXPECT_EQ(sum, 500);
+    for (int i = 0; i < 10; ++i) sum += *done.Recv();
+    EXPECT_EQ(sum, 510);
+    while (NumGoroutine() > 1) Gosched();  // their handles of the channels go
   });
 }
 
