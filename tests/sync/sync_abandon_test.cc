@@ -17,6 +17,7 @@
 namespace mpg {
 namespace {
 
+using sync_test::AllParkedBut;
 using sync_test::Procs;
 using sync_test::Scaled;
 
@@ -32,8 +33,7 @@ void ParkAndAbandon(int n, F f) {
       ADD_FAILURE() << "was not parked";
     });
   }
-  while (started != n) std::this_thread::yield();
-  std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  while (started != n || !AllParkedBut(0, runtime)) std::this_thread::yield();
 }
 
 TEST(Abandon, ASemaphoreLosesNoTicket) {

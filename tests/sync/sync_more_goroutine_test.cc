@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
@@ -21,6 +22,8 @@
 namespace mpg {
 namespace {
 
+using sync_test::AllParkedBut;
+using sync_test::Procs;
 using sync_test::RunWith;
 using sync_test::Scaled;
 
@@ -155,7 +158,8 @@ ABSL_NO_THREAD_SAFETY_ANALYSIS {
   int waiting = 0;
   WaitGroup wg;
   wg.Add(1);
-  RunWith(GetParam(), [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  auto runtime = std::make_unique<Runtime>(Procs(GetParam()));
+  runtime->Run([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     Mutex local_mu;
     local_mu.Lock();
     Cond local_cond(&local_mu);
@@ -182,14 +186,13 @@ ABSL_NO_THREAD_SAFETY_ANALYSIS {
       leave([&] { local_wg.Wait(); });
       leave([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { local_rw.Lock(); });
     }
-    // Nobody is to end while it holds mu.
-    for (bool all = false; !all; Gosched()) {
-      mu.Lock();
-      all = waiting == 3 && started == 15;
-      mu.Unlock();
-    }
-    for (int i = 0; i < 20; ++i) Gosched();
+    // Nobody is to end while it holds mu, nor to come to what is gone.
+    while (started != 15 || !AllParkedBut(1, *runtime)) Gosched();
+    mu.Lock();
+    EXPECT_EQ(waiting, 3);
+    mu.Unlock();
   });
+  runtime.reset();
   wg.Done();
   wg.Wait();
   cond.Broadcast();
