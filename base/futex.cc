@@ -28,8 +28,8 @@ void FutexSleep(std::atomic<uint32_t>* word, uint32_t value, int64_t ns) {
     limit = &timeout;
   }
   const int saved = errno;
-  const long rc = syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit,
-                          nullptr, 0);
+  const long rc =
+      syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, limit, nullptr, 0);
   const int error = errno;
   errno = saved;
   if (rc != 0 && error != EAGAIN && error != EINTR && error != ETIMEDOUT) {
@@ -39,8 +39,8 @@ void FutexSleep(std::atomic<uint32_t>* word, uint32_t value, int64_t ns) {
 
 void FutexWakeup(std::atomic<uint32_t>* word, int count) {
   const int saved = errno;
-  const long rc = syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, nullptr,
-                          nullptr, 0);
+  const long rc =
+      syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
   const int error = errno;
   errno = saved;
   // EFAULT: the word's page is gone together with its owner.

@@ -27,8 +27,8 @@ uint64_t ReadSeed() {
   // Early in boot the kernel may have no entropy; the clock does for a seed
   // that decides nothing but which of several right orders is taken.
   if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) {
-    seed = static_cast<uint64_t>(NanoTime()) ^
-           static_cast<uint64_t>(CpuTicks()) << 20;
+    seed = (static_cast<uint64_t>(CpuTicks()) << 20) ^
+           static_cast<uint64_t>(NanoTime());
   }
   return seed;
 }

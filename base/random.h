@@ -18,8 +18,8 @@ class FastRand {
 
   uint32_t Next() {
     state_ += 0xa0761d6478bd642f;
-    const auto product = static_cast<unsigned __int128>(state_) *
-                         (state_ ^ 0xe7037ed1a0b428db);
+    const auto product =
+        static_cast<unsigned __int128>(state_) * (state_ ^ 0xe7037ed1a0b428db);
     return static_cast<uint32_t>(static_cast<uint64_t>(product >> 64) ^
                                  static_cast<uint64_t>(product));
   }

@@ -180,8 +180,8 @@ StopFunc AfterFunc(const Context& ctx, absl::AnyInvocable<void()> fn);
 // `parent` with one more value: a T made from `value`.
 template <class T, class V>
 Context WithValue(const Context& parent, const ContextKey<T>& key, V&& value) {
-  return Context(internal::NodeRef(new internal::ValueNode<T>(
-      parent.node_, &key, std::forward<V>(value))));
+  return Context(internal::NodeRef(
+      new internal::ValueNode<T>(parent.node_, &key, std::forward<V>(value))));
 }
 
 }  // namespace mpg

@@ -162,8 +162,8 @@ void CancelNode::Cancel(const absl::Status& why, const absl::Status& because) {
       // Breadth first: an ancestor's Done is closed before its descendants'.
       // A node here may have lost its last reference and wait for the lock.
       while (!nodes.empty()) {
-        static_cast<CancelNode*>(nodes.next)->Mark(why, because, &nodes,
-                                                   &fired);
+        static_cast<CancelNode*>(nodes.next)
+            ->Mark(why, because, &nodes, &fired);
       }
     }
   }

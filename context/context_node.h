@@ -108,9 +108,8 @@ template <class T>
 struct ValueNode final : ContextNode {
   template <class V>
   ValueNode(const NodeRef& above, const void* k, V&& v)
-      : ContextNode(above.get(), above.get() == nullptr
-                                     ? nullptr
-                                     : above.get()->canceller),
+      : ContextNode(above.get(),
+                    above.get() == nullptr ? nullptr : above.get()->canceller),
         held(std::forward<V>(v)) {
     key = k;
     value = std::addressof(held);
@@ -170,9 +169,9 @@ struct CancelNode final : ContextNode, ListLink {
   void Add(Hook* hook);
   bool StopAfter(AfterHook* after);
 
-  CancelNode* const above;   // the nearest ancestor that can be cancelled
-  RuntimeLock* const lock;   // of the tree
-  RuntimeLock own_lock;      // that lock, if above is null
+  CancelNode* const above;  // the nearest ancestor that can be cancelled
+  RuntimeLock* const lock;  // of the tree
+  RuntimeLock own_lock;     // that lock, if above is null
   std::atomic<bool> cancelled{false};
   // Written once, before `cancelled`.
   absl::Status err;

@@ -127,8 +127,7 @@ TEST(Context, LongChainsEndWithoutRecursion) {
 
 TEST(Context, DoneOfAnEndedContextIsServedByItsAncestor) {
   const auto [root, cancel] = WithCancel(Background());
-  const RecvChan<Unit> done =
-      WithCancel(WithCancel(root).first).first.Done();
+  const RecvChan<Unit> done = WithCancel(WithCancel(root).first).first.Done();
   std::thread waiter([done = done] { EXPECT_FALSE(done.Recv()); });
   cancel();
   waiter.join();
@@ -137,8 +136,8 @@ TEST(Context, DoneOfAnEndedContextIsServedByItsAncestor) {
 TEST(Context, AfterFuncRunsOnceAfterCancel) {
   const auto [ctx, cancel] = WithCancel(Background());
   const auto ran = MakeChan<bool>(2);
-  const StopFunc stop = AfterFunc(
-      ctx, [ctx = ctx, ran] { ran.Send(!ctx.Err().ok()); });
+  const StopFunc stop =
+      AfterFunc(ctx, [ctx = ctx, ran] { ran.Send(!ctx.Err().ok()); });
   EXPECT_FALSE(ran.TryRecv());
   cancel();
   EXPECT_EQ(ran.Recv(), true);
@@ -207,8 +206,8 @@ TEST(Context, RandomTreesBehaveAsTheModel) {
       const uint32_t what = rand.Below(10);
       if (n == 0 || (what < 6 && !nodes[at].dropped)) {
         const int parent = what == 0 ? -1 : at;
-        auto [ctx, cancel] = WithCancelCause(
-            parent < 0 ? Background() : nodes[parent].ctx);
+        auto [ctx, cancel] =
+            WithCancelCause(parent < 0 ? Background() : nodes[parent].ctx);
         nodes.push_back({ctx, cancel, {}, parent});
         if (parent >= 0) nodes.back().cause = nodes[parent].cause;
         if (rand.Below(2)) nodes.back().done = ctx.Done();
@@ -220,9 +219,8 @@ TEST(Context, RandomTreesBehaveAsTheModel) {
         nodes[at].cancel(absl::AbortedError(std::to_string(at)));
         // A parent comes before its children.
         for (int i = at; i < n; ++i) {
-          const bool below =
-              i == at || (nodes[i].parent >= at &&
-                          nodes[nodes[i].parent].cause == at);
+          const bool below = i == at || (nodes[i].parent >= at &&
+                                         nodes[nodes[i].parent].cause == at);
           if (nodes[i].cause < 0 && below) nodes[i].cause = at;
         }
       }

@@ -30,8 +30,7 @@ absl::Status Semaphore::Acquire(const Context& ctx, int64_t n) {
     done.Recv();
     return ctx.Err();
   }
-  const auto entry =
-      std::make_shared<Entry>(Entry{n, MakeChan<Unit>(), false});
+  const auto entry = std::make_shared<Entry>(Entry{n, MakeChan<Unit>(), false});
   Queue place{entry};
   const auto at = place.begin();
   {

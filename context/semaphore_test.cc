@@ -72,8 +72,7 @@ TEST(Semaphore, CancelledAcquireTakesNothingAndLetsOthersPass) {
     EXPECT_EQ(sem.Acquire(ctx, 2), absl::CancelledError("context canceled"));
   });
   WaitUntilParked(1);
-  std::thread small(
-      [&] { EXPECT_TRUE(sem.Acquire(Background(), 1).ok()); });
+  std::thread small([&] { EXPECT_TRUE(sem.Acquire(Background(), 1).ok()); });
   WaitUntilParked(2);
   cancel();
   big.join();

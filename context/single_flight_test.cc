@@ -27,9 +27,9 @@ TEST(SingleFlight, DoReturnsWhatTheFunctionReturned) {
   const auto result = flight.Do("k", [] { return 7; });
   EXPECT_EQ(*result.value, 7);
   EXPECT_FALSE(result.shared);
-  EXPECT_EQ(flight.Do("k", [] { return absl::NotFoundError("no"); })
-                .value.status(),
-            absl::NotFoundError("no"));
+  EXPECT_EQ(
+      flight.Do("k", [] { return absl::NotFoundError("no"); }).value.status(),
+      absl::NotFoundError("no"));
 }
 
 TEST(SingleFlight, OneCallServesAllWhoWait) {

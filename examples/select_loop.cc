@@ -19,14 +19,13 @@ int main() {
     mpg::Go([=] {
       int balance = 0, requests = 0;
       for (bool running = true; running;) {
-        mpg::Select(
-            mpg::OnRecv(deposits,
-                        [&](std::optional<int> amount) {
-                          balance += *amount;
-                          ++requests;
-                        }),
-            mpg::OnSend(balances, balance, [&] { ++requests; }),
-            mpg::OnRecv(quit, [&] { running = false; }));
+        mpg::Select(mpg::OnRecv(deposits,
+                                [&](std::optional<int> amount) {
+                                  balance += *amount;
+                                  ++requests;
+                                }),
+                    mpg::OnSend(balances, balance, [&] { ++requests; }),
+                    mpg::OnRecv(quit, [&] { running = false; }));
       }
       served.Send(requests);
     });

@@ -1,8 +1,9 @@
 // sieve [N]: prints the N-th prime (2000 if not given).
+#include "examples/sieve.h"
+
 #include <cstdio>
 
 #include "absl/strings/numbers.h"
-#include "examples/sieve.h"
 #include "runtime/runtime.h"
 
 int main(int argc, char** argv) {

@@ -1,11 +1,12 @@
 // skynet [LEAVES]: sums 0 to LEAVES - 1 by a tree of goroutines, LEAVES a power
 // of ten (a million if not given).
+#include "examples/skynet.h"
+
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 
 #include "absl/strings/numbers.h"
-#include "examples/skynet.h"
 #include "runtime/runtime.h"
 
 int main(int argc, char** argv) {

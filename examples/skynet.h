@@ -21,9 +21,7 @@ inline void SkynetNode(SendChan<int64_t> result, int64_t first,
   Chan<int64_t> sums = MakeChan<int64_t>();
   const int64_t share = leaves / 10;
   for (int i = 0; i < 10; ++i) {
-    Go([sums, first, share, i] {
-      SkynetNode(sums, first + i * share, share);
-    });
+    Go([sums, first, share, i] { SkynetNode(sums, first + i * share, share); });
   }
   int64_t sum = 0;
   for (int i = 0; i < 10; ++i) sum += *sums.Recv();

@@ -48,8 +48,9 @@ void RunSieve() {
   int prime = 0;
   const double ms = Milliseconds([&] { prime = NthPrime(FLAGS_primes); });
   if (FLAGS_primes == 2000 && prime != 17389) Fail("sieve");
-  std::printf("sieve      prime number %d is %d: %d goroutines in a chain, %.0f ms\n",
-              FLAGS_primes, prime, FLAGS_primes + 1, ms);
+  std::printf(
+      "sieve      prime number %d is %d: %d goroutines in a chain, %.0f ms\n",
+      FLAGS_primes, prime, FLAGS_primes + 1, ms);
 }
 
 void RunSkynet() {
@@ -58,19 +59,21 @@ void RunSkynet() {
   const double ms = Milliseconds([&] { sum = Skynet(n); });
   if (sum != n * (n - 1) / 2) Fail("skynet");
   const double goroutines = static_cast<double>(n) * 10 / 9;
-  std::printf("skynet     %.0f goroutines sum up to %lld: %.0f ms, %.0f ns a goroutine\n",
-              goroutines, static_cast<long long>(sum), ms,
-              ms * 1e6 / goroutines);
+  std::printf(
+      "skynet     %.0f goroutines sum up to %lld: %.0f ms, %.0f ns a "
+      "goroutine\n",
+      goroutines, static_cast<long long>(sum), ms, ms * 1e6 / goroutines);
 }
 
 void RunRing() {
   int in_order = 0;
-  const double ms =
-      Milliseconds([&] { in_order = PassRoundRing(FLAGS_nodes, FLAGS_rounds); });
+  const double ms = Milliseconds(
+      [&] { in_order = PassRoundRing(FLAGS_nodes, FLAGS_rounds); });
   if (in_order != FLAGS_rounds) Fail("ring");
   const double hops = static_cast<double>(FLAGS_nodes) * FLAGS_rounds;
-  std::printf("ring       %d goroutines, %d times round: %.0f ms, %.1f ns a hop\n",
-              FLAGS_nodes, FLAGS_rounds, ms, ms * 1e6 / hops);
+  std::printf(
+      "ring       %d goroutines, %d times round: %.0f ms, %.1f ns a hop\n",
+      FLAGS_nodes, FLAGS_rounds, ms, ms * 1e6 / hops);
 }
 
 bool RunWordCount(const std::vector<std::string>& paths) {
@@ -119,16 +122,18 @@ int main(int argc, char** argv) {
   mpg::Runtime runtime(options);
   bool ok = true;
   runtime.Run([&] {
-    std::printf("GOMAXPROCS=%d on %d CPUs\n", mpg::GOMAXPROCS(0), mpg::NumCPU());
+    std::printf("GOMAXPROCS=%d on %d CPUs\n", mpg::GOMAXPROCS(0),
+                mpg::NumCPU());
     RunSieve();
     RunSkynet();
     RunRing();
     if (!paths.empty()) ok = RunWordCount(paths);
   });
   const mpg::SchedStats stats = runtime.Stats();
-  std::printf("%llu goroutines in all, %llu switches, %llu steals, %d threads\n",
-              static_cast<unsigned long long>(stats.goroutines_created),
-              static_cast<unsigned long long>(stats.switches),
-              static_cast<unsigned long long>(stats.steals), stats.threads);
+  std::printf(
+      "%llu goroutines in all, %llu switches, %llu steals, %d threads\n",
+      static_cast<unsigned long long>(stats.goroutines_created),
+      static_cast<unsigned long long>(stats.switches),
+      static_cast<unsigned long long>(stats.steals), stats.threads);
   return ok ? 0 : 1;
 }

@@ -98,7 +98,8 @@ class SpillList {
     if (chunk->begin == chunk->end) {
       // As many spares as there are chunks in use, but for a few: what a storm
       // has allocated goes again.
-      if (spare_.size() < chunks_.size() + 8) spare_.push_back(std::move(chunk));
+      if (spare_.size() < chunks_.size() + 8)
+        spare_.push_back(std::move(chunk));
       if (newest) {
         chunks_.pop_back();
       } else {

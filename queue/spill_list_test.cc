@@ -69,7 +69,8 @@ TEST(SpillListTest, BehavesAsAListOfBatches) {
     }
     const bool newest = rand.Below(2) == 0;
     const int max = 1 + static_cast<int>(rand.Below(8));
-    const int n = newest ? list.TakeNewest(out, max) : list.TakeOldest(out, max);
+    const int n =
+        newest ? list.TakeNewest(out, max) : list.TakeOldest(out, max);
     if (model.empty()) {
       ASSERT_EQ(n, 0);
       continue;
@@ -105,7 +106,8 @@ TEST(SpillListTest, EachElementIsTakenOnceUnderContention) {
       };
       for (int i = 0; i < kEach; i += 4) {
         int* batch[4];
-        for (int k = 0; k < 4; ++k) batch[k] = reinterpret_cast<int*>(mine + i + k);
+        for (int k = 0; k < 4; ++k)
+          batch[k] = reinterpret_cast<int*>(mine + i + k);
         list.Put(batch, 4);
         take(t % 2 == 0);
       }

@@ -46,8 +46,7 @@ std::string PlaceOf(const void* pc) {
 bool IsOurs(absl::string_view name) {
   return absl::StartsWith(name, "mpg::internal::") ||
          absl::StartsWith(name, "mpg::(anonymous namespace)::") ||
-         name == "mpg_context_start" ||
-         absl::StartsWith(name, "_Unwind_") ||
+         name == "mpg_context_start" || absl::StartsWith(name, "_Unwind_") ||
          absl::StartsWith(name, "__cxa_") ||
          absl::StartsWith(name, "std::terminate") ||
          absl::StartsWith(name, "__cxxabiv1::");

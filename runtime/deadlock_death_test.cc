@@ -54,12 +54,12 @@ TEST_F(DeadlockDeathTest, IsReportedWithEveryGoroutine) {
                 full.Send(2);
               }),
       ExitedWithCode(2),
-      AllOf(HasSubstr(kDeadlock), HasSubstr("goroutine 1 [chan send]:\n"),
-            ContainsRegex("goroutine [0-9]+ \\[chan receive\\]:\n"),
-            HasSubstr("[chan send (nil chan)]:\n"),
-            HasSubstr("[chan receive (nil chan)]:\n"),
-            ContainsRegex(
-                "created by mpg::StartsABlocked.* in goroutine 1\n")));
+      AllOf(
+          HasSubstr(kDeadlock), HasSubstr("goroutine 1 [chan send]:\n"),
+          ContainsRegex("goroutine [0-9]+ \\[chan receive\\]:\n"),
+          HasSubstr("[chan send (nil chan)]:\n"),
+          HasSubstr("[chan receive (nil chan)]:\n"),
+          ContainsRegex("created by mpg::StartsABlocked.* in goroutine 1\n")));
 }
 
 TEST_F(DeadlockDeathTest, IsReportedAtEveryNumberOfPs) {

@@ -98,9 +98,8 @@ absl::string_view GStatusName(GStatus status) {
 
 void BadGStatus(const G* g, GStatus from, GStatus to) {
   PrintError(absl::StrCat("runtime: casgstatus: goroutine ", g->goid, " is ",
-                          GStatusName(g->Status()), ", not ",
-                          GStatusName(from), ", on its way to ",
-                          GStatusName(to), "\n"));
+                          GStatusName(g->Status()), ", not ", GStatusName(from),
+                          ", on its way to ", GStatusName(to), "\n"));
   FatalError("casgstatus: bad incoming values");
 }
 
@@ -109,10 +108,10 @@ std::string FormatHeader(const G* g, absl::string_view state) {
   if (g->extra != nullptr && !g->extra->name.empty()) {
     name = absl::StrCat(" \"", g->extra->name, "\"");
   }
-  return absl::StrCat(
-      "goroutine ", g->goid, name, " [",
-      state.empty() ? StateOf(g) : std::string(state),
-      g->lockedm != nullptr ? ", locked to thread" : "", "]:\n");
+  return absl::StrCat("goroutine ", g->goid, name, " [",
+                      state.empty() ? StateOf(g) : std::string(state),
+                      g->lockedm != nullptr ? ", locked to thread" : "",
+                      "]:\n");
 }
 
 std::string FormatCreatedBy(const G* g) {

@@ -68,17 +68,17 @@ struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   explicit G(const WaiterOps* o) : Waiter(o) {}
 
   // First line: what a switch to or from the goroutine and Ready touch.
-  Context ctx;              // of a goroutine that is not running
-  M* m = nullptr;           // the M that runs it
-  G* schedlink = nullptr;   // run queues, free lists
+  Context ctx;             // of a goroutine that is not running
+  M* m = nullptr;          // the M that runs it
+  G* schedlink = nullptr;  // run queues, free lists
 
   // Second line.
-  EhState eh;                // C++ exception state while not running
-  int32_t saved_errno = 0;   // errno while not running
+  EhState eh;               // C++ exception state while not running
+  int32_t saved_errno = 0;  // errno while not running
   std::atomic<GStatus> status{GStatus::kIdle};
-  uint8_t flags = 0;         // GFlags
-  bool deep = false;         // was far down its stack when it parked
-  Stack stack;               // empty until the first run
+  uint8_t flags = 0;  // GFlags
+  bool deep = false;  // was far down its stack when it parked
+  Stack stack;        // empty until the first run
   Sched* sched = nullptr;
   // Where it is parked; valid while kWaiting. Go: waitreason, waitunlockf,
   // waitlock.
@@ -89,7 +89,7 @@ struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   // Third and fourth line: what is touched at its birth and death.
   int64_t goid = 0;
   int64_t parent_goid = 0;
-  const void* gopc = nullptr;     // where it was created
+  const void* gopc = nullptr;      // where it was created
   OwnerCell<M*> lockedm;           // LockOSThread; read by dumps
   struct GExtra* extra = nullptr;  // rarely used things; null for most
   G* batch_link = nullptr;         // CentralFreeList
@@ -119,10 +119,10 @@ inline G* GOf(ClosureSlot* slot) {
 
 // What few goroutines have. Owned by the G, freed when it ends.
 struct GExtra {
-  std::string name;          // GoOptions::name
+  std::string name;                        // GoOptions::name
   struct OwnSizeStacks* stacks = nullptr;  // GoOptions::stack_size
-  int locked_count = 0;      // LockOSThread calls not undone
-  bool goexit = false;       // Goexit is unwinding it
+  int locked_count = 0;                    // LockOSThread calls not undone
+  bool goexit = false;                     // Goexit is unwinding it
 };
 
 // Changes g's status, which must be `from`. Go: casgstatus. A plain store, not

@@ -84,9 +84,8 @@ TEST(Gomaxprocs, SeveralChangeItAtOnce) {
   runtime.Wait();
   // What was spinning when its P was taken is not counted any more.
   EXPECT_TRUE(Eventually([&] { return runtime.Stats().spinningthreads == 0; }));
-  EXPECT_TRUE(Eventually([&] {
-    return runtime.Stats().idleprocs == runtime.Stats().gomaxprocs;
-  }));
+  EXPECT_TRUE(Eventually(
+      [&] { return runtime.Stats().idleprocs == runtime.Stats().gomaxprocs; }));
 }
 
 TEST(Gomaxprocs, AfterManyChangesAForeignThreadStillWakesIt) {

@@ -59,8 +59,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void FillSlotWithCall(ClosureSlot* slot,
     FillSlot(slot, std::forward<F>(f));
   } else {
     SlotCanceler canceler{slot};
-    auto closure =
-        BindClosure(std::forward<F>(f), std::forward<Args>(args)...);
+    auto closure = BindClosure(std::forward<F>(f), std::forward<Args>(args)...);
     canceler.slot = nullptr;
     FillSlot(slot, std::move(closure));
   }

@@ -50,7 +50,12 @@ TEST(Goroutine, TakesReferencesByStdRef) {
   RunWith(2, [] {
     auto c = MakeChan<int>();
     int value = 1;
-    Go([c](int& v) { v = 7; c.Send(0); }, std::ref(value));
+    Go(
+        [c](int& v) {
+          v = 7;
+          c.Send(0);
+        },
+        std::ref(value));
     c.Recv();
     EXPECT_EQ(value, 7);
   });
@@ -147,7 +152,8 @@ TEST(Goroutine, ThrowingCopyReachesTheCallerAndStartsNothing) {
       GoOptions options;
       options.name = "never";
       options.stack_size = 32 << 10;
-      EXPECT_THROW(Go(options, [](const ThrowsOnCopy&) {}, t),
+      EXPECT_THROW(Go(
+                       options, [](const ThrowsOnCopy&) {}, t),
                    std::runtime_error);
     }
     EXPECT_EQ(NumGoroutine(), before);

@@ -17,22 +17,20 @@ namespace {
 
 std::string log_text;
 
-const bool registered = (OnInit([] { log_text += "a"; }),
-                         OnInit([] {
-                           // May block and start goroutines, and stays on the
-                           // thread that called Run.
-                           const pid_t home = gettid();
-                           auto c = MakeChan<int>();
-                           Go([c] { c.Send(1); });
-                           c.Recv();
-                           for (int i = 0; i < 100; ++i) Gosched();
-                           log_text += gettid() == home && home == getpid()
-                                           ? "b"
-                                           : "moved";
-                           log_text += Goid() == 1 ? "" : "not main";
-                         }),
-                         OnInit([] { OnInit([] { log_text += "d"; }); }),
-                         OnInit([] { log_text += "c"; }), true);
+const bool registered =
+    (OnInit([] { log_text += "a"; }), OnInit([] {
+       // May block and start goroutines, and stays on the
+       // thread that called Run.
+       const pid_t home = gettid();
+       auto c = MakeChan<int>();
+       Go([c] { c.Send(1); });
+       c.Recv();
+       for (int i = 0; i < 100; ++i) Gosched();
+       log_text += gettid() == home && home == getpid() ? "b" : "moved";
+       log_text += Goid() == 1 ? "" : "not main";
+     }),
+     OnInit([] { OnInit([] { log_text += "d"; }); }),
+     OnInit([] { log_text += "c"; }), true);
 
 TEST(Init, RunsInOrderBeforeMainAndOnce) {
   ASSERT_TRUE(registered);

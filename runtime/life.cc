@@ -62,7 +62,8 @@ Sched::Sched(const RuntimeOptions& o)
       idle_life_ns(absl::ToInt64Nanoseconds(o.idle_thread_life)),
       start_time(NanoTime()) {
   if (o.max_procs < 0 || o.max_threads < 1) {
-    throw Panic("mpg: RuntimeOptions: max_procs and max_threads must be positive");
+    throw Panic(
+        "mpg: RuntimeOptions: max_procs and max_threads must be positive");
   }
   InstallTerminateHandler();
   InstallOverflowHandler();

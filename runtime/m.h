@@ -33,24 +33,24 @@ struct M {
 
   // Touched by every switch.
   OwnerCell<P*> p;
-  OwnerCell<G*> curg;      // what runs now; &g0 on the thread's own stack
+  OwnerCell<G*> curg;  // what runs now; &g0 on the thread's own stack
   AfterSwitchFn after = nullptr;
   G* after_g = nullptr;
-  OwnerCell<G*> lockedg;   // LockOSThread
-  EhState* eh = nullptr;   // __cxa_get_globals() of this thread
+  OwnerCell<G*> lockedg;  // LockOSThread
+  EhState* eh = nullptr;  // __cxa_get_globals() of this thread
   int* errno_place = nullptr;
-  G* picked = nullptr;     // chosen by a goroutine for g0 to run next
+  G* picked = nullptr;  // chosen by a goroutine for g0 to run next
 
   G g0;
   const int64_t id;
   Sched* const sched;
   OwnerCell<bool> spinning;  // out of work, looking for more
-  bool end_thread = false;  // its locked goroutine has ended: so does it
-  bool is_m0 = false;      // the thread of Runtime::Run; never ends by itself
-  P* nextp = nullptr;      // written by the waker before Note::Wakeup
+  bool end_thread = false;   // its locked goroutine has ended: so does it
+  bool is_m0 = false;        // the thread of Runtime::Run; never ends by itself
+  P* nextp = nullptr;        // written by the waker before Note::Wakeup
   Note park;
   bool locked_asleep = false;  // Sched::mu: in StopLockedM
-  bool left = false;       // Sched::mu: its thread no longer runs goroutines
+  bool left = false;  // Sched::mu: its thread no longer runs goroutines
   std::atomic<MState> state{MState::kActive};
   std::atomic<M*> idle_link{nullptr};  // Sched::idle_ms
   int32_t tid = 0;

@@ -83,17 +83,16 @@ TEST_F(OptionsTest, CpusGrantedFollowTheAffinityMask) {
 TEST_F(OptionsDeathTest, BadGomaxprocsIsAnError) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   for (const std::string bad : {"0", "-2", "two", "4x", "99999999999"}) {
-    EXPECT_EXIT(With("GOMAXPROCS", bad.c_str()), ExitedWithCode(2),
-                HasSubstr("mpg: GOMAXPROCS: " + bad +
-                          ": want a positive number"));
+    EXPECT_EXIT(
+        With("GOMAXPROCS", bad.c_str()), ExitedWithCode(2),
+        HasSubstr("mpg: GOMAXPROCS: " + bad + ": want a positive number"));
   }
 }
 
 TEST_F(OptionsDeathTest, BadGodebugEntryIsAnError) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
-  for (const std::string bad :
-       {"schedtrace=often", "schedtrace=", "scheddetail=-1",
-        "asyncpreemptoff=yes"}) {
+  for (const std::string bad : {"schedtrace=often", "schedtrace=",
+                                "scheddetail=-1", "asyncpreemptoff=yes"}) {
     EXPECT_EXIT(With("GODEBUG", ("gctrace=1," + bad).c_str()),
                 ExitedWithCode(2), HasSubstr("mpg: GODEBUG: " + bad));
   }

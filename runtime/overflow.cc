@@ -40,8 +40,7 @@ void PassOn(int signal, siginfo_t* info, void* context) {
       signal == SIGSEGV ? previous_segv : previous_bus;
   if ((previous.sa_flags & SA_SIGINFO) != 0) {
     previous.sa_sigaction(signal, info, context);
-  } else if (previous.sa_handler == SIG_DFL ||
-             previous.sa_handler == SIG_IGN) {
+  } else if (previous.sa_handler == SIG_DFL || previous.sa_handler == SIG_IGN) {
     // Returning repeats the faulting instruction, now with the default action.
     sigaction(signal, &previous, nullptr);
   } else {
@@ -81,8 +80,8 @@ SignalStack::SignalStack() {
   memory_ = mmap(nullptr, kSignalStackSize, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory_ == MAP_FAILED) {
-    PrintError(absl::StrCat("runtime: cannot map a signal stack: errno=",
-                            errno, "\n"));
+    PrintError(absl::StrCat("runtime: cannot map a signal stack: errno=", errno,
+                            "\n"));
     FatalError("runtime: out of memory");
   }
   stack_t mine, old;

@@ -39,17 +39,17 @@ class OverflowDeathTest : public testing::Test {
 #if !defined(MPG_ASAN) && !defined(MPG_TSAN)
 TEST_F(OverflowDeathTest, OfAGoroutineIsReported) {
   for (int procs : {1, 4}) {
-    EXPECT_EXIT(RunWith(procs,
-                        [] {
-                          Go([] { RecursesForever(0); });
-                          for (;;) Gosched();
-                        }),
-                ExitedWithCode(2),
-                AllOf(HasSubstr("runtime: goroutine stack exceeds "),
-                      HasSubstr("-byte limit\nfatal error: stack overflow\n"),
-                      HasSubstr("[running]:\n"),
-                      HasSubstr("mpg::RecursesForever("),
-                      HasSubstr("...additional frames elided...\n")));
+    EXPECT_EXIT(
+        RunWith(procs,
+                [] {
+                  Go([] { RecursesForever(0); });
+                  for (;;) Gosched();
+                }),
+        ExitedWithCode(2),
+        AllOf(HasSubstr("runtime: goroutine stack exceeds "),
+              HasSubstr("-byte limit\nfatal error: stack overflow\n"),
+              HasSubstr("[running]:\n"), HasSubstr("mpg::RecursesForever("),
+              HasSubstr("...additional frames elided...\n")));
   }
 }
 

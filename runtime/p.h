@@ -48,11 +48,7 @@ inline constexpr int kSpawnLimit = 64;
 
 struct MPG_CACHELINE_ALIGNED P {
   P(int p_id, Sched* s, GFree* gfree_central, StackPool* pool, uint64_t seed)
-      : id(p_id),
-        sched(s),
-        rand(seed),
-        gfree(gfree_central),
-        stacks(pool) {}
+      : id(p_id), sched(s), rand(seed), gfree(gfree_central), stacks(pool) {}
 
   const int id;
   Sched* const sched;
@@ -71,13 +67,13 @@ struct MPG_CACHELINE_ALIGNED P {
   // Runnext-only wake-ups still to be skipped; owner.
   uint32_t wake_skip = 0;
 
-  FastRand rand;  // owner
+  FastRand rand;          // owner
   int64_t goid_next = 0;  // owner; Go: goidcache
   int64_t goid_end = 0;
   G* g_bump = nullptr;  // owner: descriptors never used so far
   G* g_bump_end = nullptr;
-  GFree::Local gfree;   // owner
-  StackCache stacks;    // owner
+  GFree::Local gfree;    // owner
+  StackCache stacks;     // owner
   OwnerCounter created;  // goroutines born here
   OwnerCounter ended;    // goroutines that ended here
   OwnerCounter steals;   // goroutines' batches taken from others

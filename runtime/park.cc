@@ -43,8 +43,7 @@ void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   const ParkSite* site = prev->site;
   void* arg = prev->site_arg;
   if (prev->park_lock != nullptr) prev->park_lock->Unlock();
-  if (ABSL_PREDICT_FALSE(site->commit != nullptr) &&
-      !site->commit(prev, arg)) {
+  if (ABSL_PREDICT_FALSE(site->commit != nullptr) && !site->commit(prev, arg)) {
     SetGStatus(prev, GStatus::kWaiting, GStatus::kRunnable);
     P* p = m->p;
     p->runq.Put(prev, true, SpillTo(p));
@@ -163,8 +162,7 @@ G* CurrentG() {
 
 void PutReady(P* p, G* g) {
   const bool next = !FlipWhenShuffling(&p->rand);
-  const PutResult where =
-      p->runq.Put<kSpawnLimit>(g, next, SpillTo(p));
+  const PutResult where = p->runq.Put<kSpawnLimit>(g, next, SpillTo(p));
   Sched* s = p->sched;
   // Pairs with the HeavyBarrier in GoIdle: see sched.h.
   LightBarrier();
@@ -189,8 +187,7 @@ void Yield(G* g) {
   // takes no lock, and the global one gets its turns at every 61st pick.
   G* next = PickSuccessor(m);
   if (next == &m->g0 && m->picked == nullptr && m->sched->runq.EmptyRelaxed() &&
-      m->sched->spill.EmptyRelaxed() &&
-      m->lockedg.Get() == nullptr &&
+      m->sched->spill.EmptyRelaxed() && m->lockedg.Get() == nullptr &&
       // relaxed: see P::interrupt.
       !m->p->interrupt.load(std::memory_order_relaxed)) {
     return;  // nobody else wants to run
@@ -226,8 +223,7 @@ void EndGoroutine(G* g) {
                      !p->interrupt.load(std::memory_order_relaxed) &&
                      m->lockedg.Get() == nullptr;
   G* next = plain ? PickLocal(p) : nullptr;
-  if (ABSL_PREDICT_TRUE(next != nullptr && !next->stack &&
-                        next->flags == 0)) {
+  if (ABSL_PREDICT_TRUE(next != nullptr && !next->stack && next->flags == 0)) {
     SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
     next->stack = std::exchange(g->stack, Stack());
     StackPool& pool = m->sched->stacks;

@@ -38,8 +38,7 @@ void Sched::ScheduleLoop(M* m) {
   for (;;) {
     G* g = FindRunnable(m);
     if (g == nullptr) break;
-    if (ABSL_PREDICT_FALSE((g->flags & kGFlagLocked) != 0 &&
-                           g->lockedm != m)) {
+    if (ABSL_PREDICT_FALSE((g->flags & kGFlagLocked) != 0 && g->lockedm != m)) {
       StartLockedM(m, g);
       continue;
     }
@@ -188,8 +187,8 @@ G* Sched::TakeSpilled(P* p, int max, bool newest) {
   const int room = LocalQueue::kCapacity - p->runq.RingSize();
   G* batch[kGlobalBatch];
   max = std::min({max, room + 1, spill.Size() / gomaxprocs.load() + 1});
-  const int n = newest ? spill.TakeNewest(batch, max)
-                       : spill.TakeOldest(batch, max);
+  const int n =
+      newest ? spill.TakeNewest(batch, max) : spill.TakeOldest(batch, max);
   if (n == 0) return nullptr;
   ShuffleBatch(&p->rand, batch, n);
   p->runq.PutBatch(batch + 1, n - 1);
@@ -228,8 +227,7 @@ G* Sched::StealWork(P* p, const uint32_t* seen) {
     P* victim = allp[i];
     if (victim == p || idle_ps.Test(i)) continue;
     const bool stuck =
-        seen != nullptr && i < kWatchedProcs &&
-        victim->switches == seen[i];
+        seen != nullptr && i < kWatchedProcs && victim->switches == seen[i];
     StealStatus status;
     if (G* g = p->runq.StealInto(victim->runq, stuck, &status)) {
       p->steals.Add(1);

@@ -32,8 +32,7 @@ TEST(ForEachP, RunsOnceForEachPWhetherBusyOrIdle) {
           std::unique_ptr<std::atomic<int>[]> calls(
               new std::atomic<int>[procs]());
           s->world.Acquire();
-          s->ForEachP(g->m->p,
-                      [&](internal::P* p) { ++calls[p->id]; });
+          s->ForEachP(g->m->p, [&](internal::P* p) { ++calls[p->id]; });
           s->world.Release();
           for (int i = 0; i < procs; ++i) ASSERT_EQ(calls[i].load(), 1);
           Gosched();

@@ -100,14 +100,14 @@ struct Sched {
   P foreign_p;
   RuntimeLock foreign_mu;
 
-  G* NewG(P* p);                  // p's owner
-  G* NewForeignG();               // any thread
-  void FreeG(P* p, G* g);         // p's owner
-  void TakeStack(P* p, G* g);     // p's owner; fatal if there is no memory
-  void FreeStack(P* p, G* g);     // p's owner
+  G* NewG(P* p);               // p's owner
+  G* NewForeignG();            // any thread
+  void FreeG(P* p, G* g);      // p's owner
+  void TakeStack(P* p, G* g);  // p's owner; fatal if there is no memory
+  void FreeStack(P* p, G* g);  // p's owner
   OwnSizeStacks* StacksOfSize(size_t size);
   StackPool* PoolOf(const G* g);
-  void Inject(G* g);              // any thread: global queue, and WakeP
+  void Inject(G* g);  // any thread: global queue, and WakeP
   int64_t LiveGoroutines() const;
   void ForEachG(absl::FunctionRef<void(G*)> fn);
   // For a dying process: does not wait for a lock for ever.
@@ -121,7 +121,7 @@ struct Sched {
   std::atomic<int> nmspinning{0};
 
   // --- The schedule loop (proc.cc), on an M's g0.
-  void ScheduleLoop(M* m);        // returns when m is to leave
+  void ScheduleLoop(M* m);  // returns when m is to leave
   G* FindRunnable(M* m);
   G* Found(M* m, G* g);
   G* LocalOrGlobal(M* m);
@@ -144,12 +144,12 @@ struct Sched {
   std::atomic<uint32_t> wake_backoff{1};
   const int64_t idle_life_ns;
 
-  void WakeP();                   // any thread
-  void RunnextWake(P* p);         // p's owner
+  void WakeP();            // any thread
+  void RunnextWake(P* p);  // p's owner
   void SpinFailed();
   void SpinSucceeded();
   void StartM(P* p, bool spinning);
-  bool StopM(M* m);               // false: m is to leave
+  bool StopM(M* m);  // false: m is to leave
   void NewM(P* p, bool spinning);
   void CheckThreadCount(int threads);
   M* AllocM();
@@ -166,13 +166,13 @@ struct Sched {
   void DetachThread();
 
   // --- Goroutines wired to threads (locked.cc).
-  bool StopLockedM(M* m);         // false: m is to leave
+  bool StopLockedM(M* m);  // false: m is to leave
   void StartLockedM(M* m, G* g);
 
   // --- Stopping the world (stw.cc). Go: worldsema, gcwaiting, stopwait.
   WorldLock world;
   std::atomic<bool> gcwaiting{false};
-  int stopwait = 0;               // guarded by mu
+  int stopwait = 0;  // guarded by mu
   Note stopnote;
   absl::FunctionRef<void(P*)>* safe_point_fn = nullptr;  // Go: safePointFn
   std::atomic<int> safe_point_wait{0};
@@ -197,10 +197,10 @@ struct Sched {
   int64_t m0_run = 0;                 // guarded by mu: Runs that m0 has left
   std::atomic<bool> main_done{false};
   std::atomic<bool> main_goexited{false};
-  bool main_returned = false;         // the main goroutine's
-  std::atomic<int> waiters{0};        // threads in WaitIdle
+  bool main_returned = false;   // the main goroutine's
+  std::atomic<int> waiters{0};  // threads in WaitIdle
   RuntimeLock wait_mu;
-  std::vector<Note*> wait_notes;      // guarded by wait_mu
+  std::vector<Note*> wait_notes;  // guarded by wait_mu
   // Threads that work on this Sched just now and hold no P of it.
   std::atomic<int> foreign_calls{0};
   std::unique_ptr<SysmonHost> sysmon_host;
@@ -222,11 +222,11 @@ struct Sched {
 
   // --- Guarded by mu.
   RuntimeLock mu;
-  std::vector<M*> allm;           // all that ever were
-  std::vector<M*> free_ms;        // their threads have ended
-  std::vector<M*> used_m0s;       // of Runs that have returned
+  std::vector<M*> allm;                 // all that ever were
+  std::vector<M*> free_ms;              // their threads have ended
+  std::vector<M*> used_m0s;             // of Runs that have returned
   std::vector<pthread_t> dead_threads;  // to be joined
-  std::vector<G*> g_blocks;       // kGBlock descriptors each
+  std::vector<G*> g_blocks;             // kGBlock descriptors each
   std::vector<std::pair<void*, size_t>> g_maps;
   G* g_map_next = nullptr;
   G* g_map_end = nullptr;

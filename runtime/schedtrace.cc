@@ -47,13 +47,12 @@ namespace {
 
 std::string DetailOfP(const P* p) {
   const M* m = p->m;
-  return absl::StrCat("  P", p->id, ": status=",
-                      static_cast<int>(p->status.load()), " schedtick=",
-                      p->schedtick.Get(),
-                      " syscalltick=0 m=",
-                      m == nullptr ? "nil" : absl::StrCat(m->id),
-                      " runqsize=", p->runq.Size(), " gfreecnt=",
-                      p->gfree.Count(), " timerslen=0\n");
+  return absl::StrCat(
+      "  P", p->id, ": status=", static_cast<int>(p->status.load()),
+      " schedtick=", p->schedtick.Get(),
+      " syscalltick=0 m=", m == nullptr ? "nil" : absl::StrCat(m->id),
+      " runqsize=", p->runq.Size(), " gfreecnt=", p->gfree.Count(),
+      " timerslen=0\n");
 }
 
 // The lines for M and G look at what its owner may be changing, on purpose: Ms
@@ -67,8 +66,8 @@ ABSL_ATTRIBUTE_NO_SANITIZE_THREAD std::string DetailOfM(const M* m) {
       "  M", m->id, ": p=", p == nullptr ? "nil" : absl::StrCat(p->id),
       " curg=", on_g0 ? "nil" : absl::StrCat(g->goid),
       " mallocing=0 throwing=0 preemptoff= locks=0 dying=0 spinning=",
-      m->spinning.Get() ? "true" : "false", " blocked=",
-      m->state.load() == MState::kIdle ? "true" : "false",
+      m->spinning.Get() ? "true" : "false",
+      " blocked=", m->state.load() == MState::kIdle ? "true" : "false",
       " lockedg=", locked == nullptr ? "nil" : absl::StrCat(locked->goid),
       "\n");
 }
@@ -83,8 +82,9 @@ ABSL_ATTRIBUTE_NO_SANITIZE_THREAD std::string DetailOfG(const G* g) {
           : "";
   return absl::StrCat(
       "  G", g->goid, ": status=", static_cast<int>(status), "(", reason,
-      ") m=", m == nullptr ? "nil" : absl::StrCat(m->id), " lockedm=",
-      lockedm == nullptr ? "nil" : absl::StrCat(lockedm->id), "\n");
+      ") m=", m == nullptr ? "nil" : absl::StrCat(m->id),
+      " lockedm=", lockedm == nullptr ? "nil" : absl::StrCat(lockedm->id),
+      "\n");
 }
 
 }  // namespace

@@ -26,16 +26,15 @@ constexpr size_t kFirstMap = size_t{1} << 18;
 constexpr size_t kLargeMap = size_t{1} << 24;
 
 [[noreturn]] void DieOfMemory(const char* what) {
-  PrintError(absl::StrCat("runtime: cannot map ", what, ": errno=", errno,
-                          "\n"));
+  PrintError(
+      absl::StrCat("runtime: cannot map ", what, ": errno=", errno, "\n"));
   FatalError("runtime: out of memory");
 }
 
 void* MapAligned(size_t size, size_t alignment) {
-  char* p = static_cast<char*>(mmap(nullptr, size + alignment,
-                                    PROT_READ | PROT_WRITE,
-                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                                    -1, 0));
+  char* p = static_cast<char*>(
+      mmap(nullptr, size + alignment, PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   if (p == MAP_FAILED) DieOfMemory("goroutine descriptors");
   char* aligned = reinterpret_cast<char*>(
       (reinterpret_cast<uintptr_t>(p) + alignment - 1) & ~(alignment - 1));

@@ -85,7 +85,8 @@ void Sched::StopTheWorldWithLock(P* own) {
 // has another afterwards. REQUIRES: the world is stopped by the caller.
 void Sched::StartTheWorldWithLock(int new_procs) {
   M* m = CurrentM();
-  M* self = m != nullptr && m->sched == this && m->p.Get() != nullptr ? m : nullptr;
+  M* self =
+      m != nullptr && m->sched == this && m->p.Get() != nullptr ? m : nullptr;
   ProcResize(new_procs);
   if (self != nullptr) {
     P* p = self->p;

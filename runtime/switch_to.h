@@ -71,8 +71,8 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PrefetchG(const G* g) {
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline G* PickLocal(P* p) {
   p->switches = p->switches + 1;
   const uint32_t tick = p->schedtick;
-  if (ABSL_PREDICT_FALSE(tick % 61 == 0) && !(p->sched->runq.EmptyRelaxed() &&
-                                              p->sched->spill.EmptyRelaxed())) {
+  if (ABSL_PREDICT_FALSE(tick % 61 == 0) &&
+      !(p->sched->runq.EmptyRelaxed() && p->sched->spill.EmptyRelaxed())) {
     return nullptr;
   }
   if (G* g = p->runq.GetRunnext()) return g;  // inherits the time slice

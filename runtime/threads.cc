@@ -1,7 +1,7 @@
 // Ms: started, put to sleep, woken, ended; and Ps handed from one to another.
 #include <errno.h>
-#include <signal.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 

@@ -21,8 +21,8 @@ std::atomic<int> refuse_threads{0};  // the errno to refuse with
 extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attr,
                               void* (*start)(void*), void* arg) {
   if (const int error = refuse_threads.load()) return error;
-  using Create = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*),
-                         void*);
+  using Create =
+      int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
   static const auto real =
       reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
   return real(thread, attr, start, arg);

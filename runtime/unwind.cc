@@ -51,8 +51,7 @@ void Start(Unwinding* u) {
   u->exception = {};
   u->exception.exception_class = kGoexitClass;
   u->exception.exception_cleanup = Swallowed;
-  const _Unwind_Reason_Code code =
-      _Unwind_ForcedUnwind(&u->exception, Stop, u);
+  const _Unwind_Reason_Code code = _Unwind_ForcedUnwind(&u->exception, Stop, u);
   PrintError(code == _URC_END_OF_STACK
                  ? "mpg: Goexit reached the end of the stack\n"
                  : "mpg: Goexit met a frame that cannot be unwound\n");
@@ -61,9 +60,7 @@ void Start(Unwinding* u) {
 
 }  // namespace
 
-bool IsUnwinding(const G* g) {
-  return g->extra != nullptr && g->extra->goexit;
-}
+bool IsUnwinding(const G* g) { return g->extra != nullptr && g->extra->goexit; }
 
 void UnwindGoroutine(G* g) {
   ExtraOf(g)->goexit = true;

@@ -8,8 +8,7 @@ namespace internal {
 const ParkSite WorldLock::kSite = {WaitReason::kStoppingTheWorld, nullptr,
                                    &WorldLock::Abandon};
 
-void WorldLock::Acquire()
-    ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Park unlocks mu_
+void WorldLock::Acquire() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Park unlocks mu_
   mu_.Lock();
   if (!held_) {
     held_ = true;

@@ -162,8 +162,8 @@ ABSL_ATTRIBUTE_NOINLINE void Mutex::ReleasedUnaware(uint32_t seen) {
     uint32_t expected = kFree;
     // acquire: on behalf of the waiter; as in LockSlow.
     node->granted = state_.compare_exchange_strong(
-        expected, node->more ? kHeldStarving : kHeld,
-        std::memory_order_acquire, std::memory_order_relaxed);
+        expected, node->more ? kHeldStarving : kHeld, std::memory_order_acquire,
+        std::memory_order_relaxed);
   }
   const bool handoff = node->granted;
   WakeWaiter(node->waiter, handoff);

@@ -182,7 +182,8 @@ TEST(Mutex, AnAbandonedWaiterIsForgotten) {
       throw Left();
     };
     LockAnyway(mu);
-  }), Left);
+  }),
+               Left);
   ThisThread()->current = nullptr;
   EXPECT_FALSE(IsFree(mu));
 }
@@ -215,7 +216,8 @@ TEST(MutexDeathTest, UnlockOfUnlocked) {
         Mutex mu;
         UnlockAnyway(mu);
       },
-      testing::ExitedWithCode(2), "fatal error: sync: unlock of unlocked mutex");
+      testing::ExitedWithCode(2),
+      "fatal error: sync: unlock of unlocked mutex");
   EXPECT_EXIT(
       {
         Mutex mu;
@@ -223,7 +225,8 @@ TEST(MutexDeathTest, UnlockOfUnlocked) {
         mu.Unlock();
         UnlockAnyway(mu);
       },
-      testing::ExitedWithCode(2), "fatal error: sync: unlock of unlocked mutex");
+      testing::ExitedWithCode(2),
+      "fatal error: sync: unlock of unlocked mutex");
 }
 
 // Go: HammerMutex.

@@ -7,8 +7,8 @@ namespace mpg {
 namespace internal {
 
 // Park unlocks what is locked here.
-void NotifyList::Wait(void (*unlock)(void*), void* lock)
-    ABSL_NO_THREAD_SAFETY_ANALYSIS {
+void NotifyList::Wait(void (*unlock)(void*),
+                      void* lock) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   static constexpr ParkSite kSite = {WaitReason::kSyncCondWait, nullptr,
                                      Abandon};
   Node node;

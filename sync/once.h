@@ -127,9 +127,8 @@ class OnceState {
 template <class F>
 auto OnceFunc(F&& fn) {
   using State = internal::OnceState<std::decay_t<F>>;
-  return [state = std::make_shared<State>(std::forward<F>(fn))] {
-    state->Call();
-  };
+  return
+      [state = std::make_shared<State>(std::forward<F>(fn))] { state->Call(); };
 }
 
 // As OnceFunc, and every call returns a copy of what fn has returned.

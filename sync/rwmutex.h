@@ -44,8 +44,8 @@ class ABSL_LOCKABLE RWMutex {
   void RLock() ABSL_SHARED_LOCK_FUNCTION() {
     PreemptPoint();
     // acquire: pairs with the release in Unlock.
-    if (ABSL_PREDICT_FALSE(
-            readers_.fetch_add(1, std::memory_order_acquire) < 0)) {
+    if (ABSL_PREDICT_FALSE(readers_.fetch_add(1, std::memory_order_acquire) <
+                           0)) {
       RLockSlow();
     }
   }

@@ -30,9 +30,15 @@ void BM_ReadMostly(benchmark::State& state) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   }
 }
 BENCHMARK_TEMPLATE(BM_ReadMostly, RWMutex)
-    ->Arg(0)->Arg(100)->ThreadRange(1, 8)->UseRealTime();
+    ->Arg(0)
+    ->Arg(100)
+    ->ThreadRange(1, 8)
+    ->UseRealTime();
 BENCHMARK_TEMPLATE(BM_ReadMostly, std::shared_mutex)
-    ->Arg(0)->Arg(100)->ThreadRange(1, 8)->UseRealTime();
+    ->Arg(0)
+    ->Arg(100)
+    ->ThreadRange(1, 8)
+    ->UseRealTime();
 
 template <class M>
 void BM_WriteLock(benchmark::State& state) ABSL_NO_THREAD_SAFETY_ANALYSIS {

@@ -37,9 +37,7 @@ bool CanWrite(RWMutex& mu) {
 
 // The analysis of clang knows no mistakes and no other threads.
 void UnlockAnyway(RWMutex& mu) ABSL_NO_THREAD_SAFETY_ANALYSIS { mu.Unlock(); }
-void RUnlockAnyway(RWMutex& mu) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  mu.RUnlock();
-}
+void RUnlockAnyway(RWMutex& mu) ABSL_NO_THREAD_SAFETY_ANALYSIS { mu.RUnlock(); }
 void LockAnyway(RWMutex& mu) ABSL_NO_THREAD_SAFETY_ANALYSIS { mu.Lock(); }
 void RLockAnyway(RWMutex& mu) ABSL_NO_THREAD_SAFETY_ANALYSIS { mu.RLock(); }
 

@@ -41,11 +41,11 @@ struct SemaNode {
 
   // The rest is SemaQueue's.
   bool queued = false;
-  uint32_t priority;      // of the first waiter at a key
-  SemaNode* left;         // of the first: smaller keys
-  SemaNode* right;        // of the first: greater keys
-  SemaNode* next;         // came after this one; null: the last
-  SemaNode* prev;         // came before this one; of the first: the last
+  uint32_t priority;  // of the first waiter at a key
+  SemaNode* left;     // of the first: smaller keys
+  SemaNode* right;    // of the first: greater keys
+  SemaNode* next;     // came after this one; null: the last
+  SemaNode* prev;     // came before this one; of the first: the last
 };
 
 class SemaQueue {

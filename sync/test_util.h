@@ -91,7 +91,10 @@ class ScriptedWaiter : public Waiter {
     Self(w)->at_ready();
   }
   static constexpr WaiterOps kOps = {
-      DoPark, DoReady, DoReady, [](Waiter*) {},
+      DoPark,
+      DoReady,
+      DoReady,
+      [](Waiter*) {},
       [](Waiter*, int) { return false; },
       [](Waiter*, absl::AnyInvocable<void()>) {},
   };

@@ -105,11 +105,11 @@ class SysmonClock {
 SysmonClock* RealSysmonClock();
 
 struct SysmonOptions {
-  int64_t time_slice_ns = 10'000'000;   // Go: forcePreemptNS
-  int64_t min_sleep_ns = 20'000;        // Go: 20 us
-  int64_t max_sleep_ns = 10'000'000;    // Go: 10 ms
-  int64_t idle_check_ns = 2'000'000;    // untuned
-  int64_t schedtrace_ns = 0;            // 0: never
+  int64_t time_slice_ns = 10'000'000;  // Go: forcePreemptNS
+  int64_t min_sleep_ns = 20'000;       // Go: 20 us
+  int64_t max_sleep_ns = 10'000'000;   // Go: 10 ms
+  int64_t idle_check_ns = 2'000'000;   // untuned
+  int64_t schedtrace_ns = 0;           // 0: never
   bool scheddetail = false;
 };
 
@@ -160,7 +160,7 @@ class Sysmon {
   std::vector<Seen> seen_;
   int64_t delay_ns_;
   int quiet_looks_ = 0;
-  int64_t idle_since_ = -1;  // -1: not all is idle
+  int64_t idle_since_ = -1;     // -1: not all is idle
   int64_t next_idle_call_ = 0;  // of WhenAllIdle, in this period
   bool watching_ = false;       // asleep_ was set in this period
   int64_t last_trace_;

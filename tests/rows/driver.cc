@@ -78,7 +78,8 @@ bool ParseRaw(const std::string& line, Sample* sample) {
   const std::vector<std::string> words = absl::StrSplit(line, ' ');
   if (!absl::SimpleAtod(words[0], &sample->ns)) return false;
   for (size_t i = 1; i < words.size(); ++i) {
-    const std::pair<std::string, std::string> kv = absl::StrSplit(words[i], '=');
+    const std::pair<std::string, std::string> kv =
+        absl::StrSplit(words[i], '=');
     if (!absl::SimpleAtod(kv.second, &sample->extra[kv.first])) return false;
   }
   return true;
@@ -91,8 +92,8 @@ bool RunChild(const Bench& bench, int procs, int count,
   if (length < 0) return false;
   self[length] = '\0';
   const std::string command =
-      absl::StrCat("exec '", self, "' --child=", bench.name,
-                   " --procs=", procs, " --reps=", count);
+      absl::StrCat("exec '", self, "' --child=", bench.name, " --procs=", procs,
+                   " --reps=", count);
   FILE* pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return false;
   char line[4096];
@@ -185,8 +186,9 @@ Bench Outside(std::string name, std::vector<int> procs,
 }
 
 int Main(int argc, char** argv, const std::vector<Bench>& benches) {
-  gflags::SetUsageMessage("measures goroutines, channels and locks; prints "
-                          "name/P=procs<TAB>median<TAB>min<TAB>extra");
+  gflags::SetUsageMessage(
+      "measures goroutines, channels and locks; prints "
+      "name/P=procs<TAB>median<TAB>min<TAB>extra");
   gflags::ParseCommandLineFlags(&argc, &argv, /*remove_flags=*/true);
   if (FLAGS_reps < 1 || FLAGS_procs < 0 || argc > 1) {
     fprintf(stderr, "--reps must be at least 1 and --procs at least 0\n");
@@ -260,7 +262,8 @@ double RssBytes() {
     abort();
   }
   fclose(file);
-  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  return static_cast<double>(resident) *
+         static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace rows

@@ -177,10 +177,10 @@ void AddSchedRows(std::vector<Bench>* benches) {
   benches->push_back(Op("yield2", {1}, Each(2, Yield), "ns/Gosched"));
   benches->push_back(Op("yield_many", {1, 2}, Each(1000, Yield),
                         "ns/Gosched, 1000 goroutines"));
-  benches->push_back(Op("spawn_join_serial", {1}, Exactly(SpawnJoinSerial),
-                        "ns/spawn+join"));
-  benches->push_back(Op("spawn_batch", {1, 2}, SpawnBatch,
-                        "ns/goroutine, batches of 10000"));
+  benches->push_back(
+      Op("spawn_join_serial", {1}, Exactly(SpawnJoinSerial), "ns/spawn+join"));
+  benches->push_back(
+      Op("spawn_batch", {1, 2}, SpawnBatch, "ns/goroutine, batches of 10000"));
   benches->push_back(Once("skynet", {1, 2}, Skynet, "total ns"));
   benches->push_back(Op("fib_par", {1, 2}, FibPar, "ns/spawn, fib(25)"));
   benches->push_back(

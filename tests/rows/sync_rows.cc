@@ -112,8 +112,8 @@ void AddSyncRows(std::vector<Bench>* benches) {
                         "ns/lock+unlock, 8 goroutines"));
   benches->push_back(
       Op("waitgroup", {1}, Exactly(AddDoneWait), "ns/Add+Done+Wait"));
-  benches->push_back(
-      Op("sem_uncontended", {1}, Exactly(SemUncontended), "ns/release+acquire"));
+  benches->push_back(Op("sem_uncontended", {1}, Exactly(SemUncontended),
+                        "ns/release+acquire"));
   benches->push_back(
       Op("sem_pingpong", {1, 2}, Exactly(SemPingPong), "ns/round trip"));
   benches->push_back(

@@ -38,7 +38,7 @@ inline std::string ProcsName(const testing::TestParamInfo<int>& info) {
   return std::to_string(info.param) + "P";
 }
 
-#define MPG_STRESS_AT_SEVERAL_PS(suite)                              \
+#define MPG_STRESS_AT_SEVERAL_PS(suite)                            \
   INSTANTIATE_TEST_SUITE_P(At, suite, testing::Values(1, 2, 4, 8), \
                            ::mpg::stress::ProcsName)
 
