@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "base/random.h"
 #include "base/thread_state.h"
 #include "gtest/gtest.h"
@@ -29,9 +30,10 @@ TEST(RuntimeLock, TryLockFailsWhileLocked) {
     EXPECT_EQ(Held(), 0);
   }).join();
   lock.Unlock();
-  ASSERT_TRUE(lock.TryLock());
+  const bool locked = lock.TryLock();
+  ASSERT_TRUE(locked);
   EXPECT_TRUE(lock.IsLocked());
-  lock.Unlock();
+  if (locked) lock.Unlock();
   EXPECT_FALSE(lock.IsLocked());
 }
 
@@ -130,15 +132,16 @@ TEST(RuntimeLockStress, Excludes) {
   EXPECT_EQ(count, want.load());
 }
 
+void UnlockTwice() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  RuntimeLock lock;
+  lock.Lock();
+  lock.Unlock();
+  lock.Unlock();
+}
+
 TEST(RuntimeLockDeathTest, UnlockOfUnlocked) {
-  EXPECT_EXIT(
-      {
-        RuntimeLock lock;
-        lock.Lock();
-        lock.Unlock();
-        lock.Unlock();
-      },
-      testing::ExitedWithCode(2), "fatal error: unlock of unlocked lock");
+  EXPECT_EXIT(UnlockTwice(), testing::ExitedWithCode(2),
+              "fatal error: unlock of unlocked lock");
 }
 
 }  // namespace

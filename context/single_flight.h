@@ -16,7 +16,6 @@
 
 #include <exception>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -78,7 +77,7 @@ class SingleFlight {
 
   // The next Do of this key runs its function, whoever runs one now.
   void Forget(const K& key) {
-    std::lock_guard<Mutex> guard(mu_);
+    MutexLock lock(&mu_);
     calls_.erase(key);
   }
 
@@ -95,7 +94,7 @@ class SingleFlight {
   // The call of `key`; a new one, and *mine, if there is none.
   std::shared_ptr<Call> Join(const K& key, const Chan<Result>* channel,
                              bool* mine) {
-    std::lock_guard<Mutex> guard(mu_);
+    MutexLock lock(&mu_);
     std::shared_ptr<Call>& call = calls_[key];
     *mine = call == nullptr;
     if (*mine) {
@@ -131,7 +130,7 @@ class SingleFlight {
     std::vector<Chan<Result>> channels;
     bool shared;
     {
-      std::lock_guard<Mutex> guard(mu_);
+      MutexLock lock(&mu_);
       const auto it = calls_.find(key);  // unless forgotten
       if (it != calls_.end() && it->second.get() == call) calls_.erase(it);
       channels.swap(call->channels);

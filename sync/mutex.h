@@ -2,7 +2,10 @@
 // the thread under it. 4 bytes; the zero value is unlocked.
 //
 //   Mutex mu;
-//   std::lock_guard<Mutex> guard(mu);      // or mu.Lock() and mu.Unlock()
+//   MutexLock lock(&mu);      // or mu.Lock() and mu.Unlock()
+//
+// The guards of the standard library work too, but clang's thread-safety
+// analysis sees through MutexLock only.
 //
 // Thread safety: all methods from any goroutine or thread. The lock belongs to
 // no one: another goroutine than the one that locked may unlock. Not recursive.
@@ -104,6 +107,20 @@ class ABSL_LOCKABLE Mutex {
   void ReleasedUnaware(uint32_t seen);
 
   std::atomic<uint32_t> state_{kFree};
+};
+
+// Holds a Mutex as long as it lives.
+class ABSL_SCOPED_LOCKABLE MutexLock {
+ public:
+  explicit MutexLock(Mutex* mu) ABSL_EXCLUSIVE_LOCK_FUNCTION(mu) : mu_(*mu) {
+    mu_.Lock();
+  }
+  ~MutexLock() ABSL_UNLOCK_FUNCTION() { mu_.Unlock(); }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+
+ private:
+  Mutex& mu_;
 };
 
 }  // namespace mpg

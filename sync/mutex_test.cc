@@ -40,6 +40,15 @@ TEST(Mutex, TryLockFailsWhileLocked) {
   EXPECT_TRUE(IsFree(mu));
 }
 
+TEST(Mutex, MutexLockHoldsItAsLongAsItLives) {
+  Mutex mu;
+  {
+    MutexLock lock(&mu);
+    EXPECT_FALSE(IsFree(mu));
+  }
+  EXPECT_TRUE(IsFree(mu));
+}
+
 TEST(Mutex, ServesTheStandardGuards) {
   Mutex mu, other;
   {

@@ -91,7 +91,7 @@ TEST_P(NetworkStressTest, PipelineKeepsEveryNumber) {
       }
       in = out;
     }
-    Go([first, n] {
+    Go([first] {
       for (int i = 0; i < n; ++i) first.Send(i);
       first.Close();
     });

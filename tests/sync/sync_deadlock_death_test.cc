@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "absl/base/thread_annotations.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/goroutine.h"
@@ -30,7 +31,7 @@ class SyncDeadlockDeathTest : public testing::Test {
 
 TEST_F(SyncDeadlockDeathTest, MutexLockedTwice) {
   EXPECT_EXIT(RunWith(2,
-                      [] {
+                      []() ABSL_NO_THREAD_SAFETY_ANALYSIS {
                         Mutex mu;
                         mu.Lock();
                         mu.Lock();
@@ -64,9 +65,11 @@ TEST_F(SyncDeadlockDeathTest, SemaphoreNeverReleased) {
 }
 
 TEST_F(SyncDeadlockDeathTest, UnlockOfUnlockedMutexDumpsTheGoroutine) {
-  EXPECT_EXIT(RunWith(2, [] { Mutex().Unlock(); }), ExitedWithCode(2),
-              AllOf(HasSubstr("fatal error: sync: unlock of unlocked mutex"),
-                    HasSubstr("goroutine 1 [running]:\n")));
+  EXPECT_EXIT(
+      RunWith(2, []() ABSL_NO_THREAD_SAFETY_ANALYSIS { Mutex().Unlock(); }),
+      ExitedWithCode(2),
+      AllOf(HasSubstr("fatal error: sync: unlock of unlocked mutex"),
+            HasSubstr("goroutine 1 [running]:\n")));
 }
 
 TEST_F(SyncDeadlockDeathTest, NegativeWaitGroupCounterIsAPanic) {
