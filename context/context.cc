@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "base/park.h"
 #include "context/context_node.h"
 
 namespace mpg {
@@ -23,6 +24,7 @@ RecvChan<Unit> Context::Done() const {
 }
 
 absl::Status Context::Err() const {
+  PreemptPoint();  // callers poll
   internal::CancelNode* const c = canceller();
   if (c == nullptr || !c->IsCancelled()) return absl::OkStatus();
   c->Done().Recv();  // nobody sees an error while Done is open

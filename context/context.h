@@ -93,6 +93,12 @@ class Context {
     return static_cast<const T*>(internal::FindValue(node_.get(), &key));
   }
 
+  // For what is built on contexts: where to add hooks. Null if this context
+  // cannot be cancelled. Stays the handle's.
+  internal::CancelNode* canceller() const {
+    return node_.get() == nullptr ? nullptr : node_.get()->canceller;
+  }
+
   // By identity.
   friend bool operator==(const Context& a, const Context& b) {
     return a.node_.get() == b.node_.get();
@@ -115,9 +121,6 @@ class Context {
   friend StopFunc AfterFunc(const Context& ctx, absl::AnyInvocable<void()> fn);
 
   explicit Context(internal::NodeRef node) : node_(std::move(node)) {}
-  internal::CancelNode* canceller() const {
-    return node_.get() == nullptr ? nullptr : node_.get()->canceller;
-  }
 
   internal::NodeRef node_;
 };

@@ -187,6 +187,14 @@ void CancelNode::Add(Hook* hook) {
   hook->Fire();
 }
 
+bool CancelNode::Remove(Hook* hook) {
+  RuntimeLockGuard guard(*lock);
+  // relaxed: written under the lock. If so, the canceller has it.
+  if (cancelled.load(std::memory_order_relaxed)) return false;
+  hook->Unlink();
+  return true;
+}
+
 bool CancelNode::StopAfter(AfterHook* after) {
   AfterRef from_list;
   {

@@ -167,6 +167,9 @@ struct CancelNode final : ContextNode, ListLink {
   }
   // Adds `hook` to be fired; fires it now if this is cancelled.
   void Add(Hook* hook);
+  // Takes a hook that was added back, unless it has been or is being fired.
+  // REQUIRES: this has not ended since.
+  bool Remove(Hook* hook);
   bool StopAfter(AfterHook* after);
 
   CancelNode* const above;  // the nearest ancestor that can be cancelled

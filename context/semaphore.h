@@ -9,8 +9,9 @@
 // want little, so it gets its turn.
 //
 // Thread safety: all methods from any goroutine or thread. Must outlive its
-// users. A goroutine whose Runtime ends while it waits here keeps its place in
-// the queue.
+// users, but for goroutines that wait here when their Runtime ends: those leave
+// the queue as if they had been cancelled. (What a goroutine has acquired stays
+// acquired when its Runtime ends.)
 // What blocks: Acquire.
 // Memory: what happened before a Release is visible after the Acquire that got
 // what was released.
@@ -18,14 +19,9 @@
 #define MPG_CONTEXT_SEMAPHORE_H_
 
 #include <cstdint>
-#include <list>
 #include <memory>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "base/lock.h"
-#include "channel/chan.h"
-#include "channel/unit.h"
 #include "context/context.h"
 
 namespace mpg {
@@ -33,7 +29,7 @@ namespace mpg {
 class Semaphore {
  public:
   // n: the most that can be held at a time.
-  explicit Semaphore(int64_t n) : size_(n) {}
+  explicit Semaphore(int64_t n);
   Semaphore(const Semaphore&) = delete;
   Semaphore& operator=(const Semaphore&) = delete;
 
@@ -49,22 +45,11 @@ class Semaphore {
   void Release(int64_t n);
 
  private:
-  struct Entry {
-    int64_t n;
-    Chan<Unit> ready;  // closed once granted
-    bool granted;
-  };
-  using Queue = std::list<std::shared_ptr<Entry>>;
+  struct State;
+  struct Place;
+  struct Waiting;
 
-  bool TryAcquireLocked(int64_t n) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  void Grant(Queue* granted) ABSL_EXCLUSIVE_LOCKS_REQUIRED(lock_);
-  void GiveUp(const Entry& entry, Queue::iterator at);
-  static void Wake(const Queue& granted);
-
-  const int64_t size_;
-  RuntimeLock lock_;
-  int64_t held_ ABSL_GUARDED_BY(lock_) = 0;
-  Queue queue_ ABSL_GUARDED_BY(lock_);
+  const std::shared_ptr<State> state_;
 };
 
 }  // namespace mpg
