@@ -69,6 +69,8 @@ namespace internal {
 
 // What the three handles have in common: the counted reference, and all that
 // does not depend on T.
+struct ChanAccess;
+
 class ChanHandle {
  public:
   size_t Len() const { return c_ == nullptr ? 0 : c_->Len(); }
@@ -281,8 +283,23 @@ class RecvChan : public internal::ChanHandle {
 
  private:
   friend class Chan<T>;
+  friend struct internal::ChanAccess;
   explicit RecvChan(const internal::ChanHandle& h) : ChanHandle(h) {}
+  explicit RecvChan(internal::HChan* c) : ChanHandle(c) {}
 };
+
+namespace internal {
+
+// For what makes its channels itself.
+struct ChanAccess {
+  // Takes the caller's reference.
+  template <class T>
+  static RecvChan<T> Adopt(HChan* c) {
+    return RecvChan<T>(c);
+  }
+};
+
+}  // namespace internal
 
 // A handle one can send on and receive from. Go: chan T. Converts to the
 // others.

@@ -54,6 +54,11 @@ struct BasicElemType {
   void (*deliver)(void* to, void* value);    // constructs *to; may throw
   void (*destroy)(void* slot) /*noexcept*/;  // ends *slot; null: nothing to do
 
+  // Called instead of freeing the channel, once nobody can reach it any more and
+  // its ring is empty: its memory is another object's (BasicHChan::MakeIn). Null
+  // for channels of their own.
+  void (*release)(HChan* c) /*noexcept*/;
+
   // One attempt on a channel whose lock the caller holds and keeps. If *wake is
   // not null after it, also after an exception, the caller must Ready it once
   // it has unlocked.

@@ -27,6 +27,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 
 #include "base/wait_reason.h"
 #include "channel/chan_env.h"
@@ -46,6 +47,16 @@ struct alignas(16) BasicHChan {
   // Throws Panic if the buffer cannot be addressed, std::bad_alloc if it cannot
   // be had. The caller holds the first reference.
   static BasicHChan* Make(const ElemType* elem, size_t capacity);
+
+  // The same in `memory`, SizeIn bytes. For words, and an ElemType with `release`.
+  static BasicHChan* MakeIn(void* memory, const ElemType* elem,
+                            size_t capacity) {
+    return new (memory) BasicHChan(elem, capacity);
+  }
+  // Bytes that a channel of words takes.
+  static constexpr size_t SizeIn(const ElemType& elem, size_t capacity) {
+    return sizeof(BasicHChan) + capacity * elem.size;
+  }
 
   void Ref() {
     // relaxed: the caller has a reference, so this publishes nothing.
@@ -200,6 +211,7 @@ struct ElemOf {
       nullptr,
       nullptr,
       nullptr,
+      nullptr,
       &BasicChanOps<Env, Elem>::SendLocked,
       &BasicChanOps<Env, Elem>::RecvLocked,
   };
@@ -216,6 +228,7 @@ struct ElemOf<T, Env, false> {
       &ObjectFunctions<T>::Deliver,
       std::is_trivially_destructible_v<T> ? nullptr
                                           : &ObjectFunctions<T>::Destroy,
+      nullptr,
       &BasicChanOps<Env, Elem>::SendLocked,
       &BasicChanOps<Env, Elem>::RecvLocked,
   };

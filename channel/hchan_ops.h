@@ -390,6 +390,10 @@ void BasicHChan<Env>::Free() {
       if (++recvx == capacity) recvx = 0;
     }
   }
+  if (elem->release != nullptr) {
+    elem->release(this);
+    return;
+  }
   const std::align_val_t alignment = Core::Alignment(elem);
   this->~BasicHChan();
   ::operator delete(this, alignment);
