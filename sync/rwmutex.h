@@ -15,6 +15,9 @@
 // follows; before an RUnlock, after a Lock that follows.
 // Destruction: allowed when nobody holds it or waits and the last Unlock has
 // returned; an RUnlock need not have returned.
+// A goroutine whose Runtime ends while it waits here counts as if it had got the
+// lock: one in RLock keeps writers out, one in Lock everybody. So an RWMutex that
+// outlives a Runtime needs its goroutines to have ended (Runtime::Wait).
 // Errors: "fatal error: sync: Unlock of unlocked RWMutex" and "fatal error:
 // sync: RUnlock of unlocked RWMutex", exit status 2.
 //
