@@ -6,6 +6,7 @@
 #include "base/park.h"
 #include "runtime/sched.h"
 #include "runtime/switch/fiber_san.h"
+#include "runtime/timer_service.h"
 
 namespace mpg {
 namespace internal {
@@ -29,14 +30,17 @@ constexpr int kSanitizerThreads = 0;
 // How many threads of the process sleep in mpg: they cannot wake anybody.
 // -1: some Sched is at work.
 int64_t HelplessThreads() {
-  int64_t n = ParkedThreads() + kSanitizerThreads;
+  int64_t n = ParkedThreads() + kSanitizerThreads + IdleServiceThreads();
   bool busy = false;
   ForEachSched([&](Sched* s) {
-    // Ms: all asleep, idle or waiting for their locked goroutine.
+    // Ms: all asleep, idle, keeping the time or waiting for their locked
+    // goroutine.
     const int threads = s->nthreads.load();
     if (s->idle_ps.Count() != s->gomaxprocs.load() ||
-        s->nmidle.load() + s->nmlockedidle.load() != threads ||
-        !s->runq.Empty() || !s->spill.Empty() || s->foreign_calls.load() != 0) {
+        s->nmidle.load() + s->nmlockedidle.load() + s->keeper.Kept() !=
+            threads ||
+        !s->runq.Empty() || !s->spill.Empty() || s->foreign_calls.load() != 0 ||
+        s->EarliestTimer() != TimerHeap::kNever) {
       busy = true;
     }
     n += threads + 1 /* sysmon */;
@@ -49,6 +53,8 @@ int64_t HelplessThreads() {
 }  // namespace
 
 bool CheckDead(Sched* s) {
+  // Something will happen, and a new period of idleness begin after it.
+  if (s->EarliestTimer() != TimerHeap::kNever) return false;
   const uint64_t before = s->Switches();
   const int64_t live = s->LiveGoroutines();
   const bool main_left = s->m0.load() != nullptr && s->main_goexited.load();

@@ -15,6 +15,7 @@
 #include "runtime/panic.h"
 #include "runtime/sched.h"
 #include "runtime/sysmon_host.h"
+#include "runtime/timer_service.h"
 
 namespace mpg {
 namespace internal {
@@ -99,6 +100,10 @@ Sched::~Sched() {
     usleep(50);
   }
   JoinDeadThreads();
+  // Before the stacks that sleepers' timers lie on go.
+  for (int i = 0; i < allp_used.load(); ++i) {
+    allp[i]->timers.heap()->Retire(ServiceTimers);
+  }
   AbandonAll();
   // A thread that readied one of our goroutines may still be on its way out.
   while (foreign_calls.load() != 0) usleep(10);
@@ -124,6 +129,7 @@ void Sched::WakeLeaving() {
       m->park.Wakeup();  // with no P: StopM looks at MustLeave
     }
   }
+  keeper.WakeFor(0);
   RuntimeLockGuard guard(mu);
   for (M* m : allm) {
     if (m->locked_asleep) m->park.WakeupIfClear();
@@ -246,6 +252,7 @@ void Sched::WakeM0(M* m, int64_t run) {
       }
       if (m->locked_asleep) m->park.WakeupIfClear();
     }
+    keeper.WakeFor(0);
     PreemptAll();
     usleep(20);
     // m0 may be just the one who stops the world, and wait for us.

@@ -21,6 +21,7 @@
 #include "runtime/g.h"
 #include "runtime/owner_cell.h"
 #include "runtime/stack/stack.h"
+#include "runtime/timers.h"
 
 namespace mpg {
 namespace internal {
@@ -48,7 +49,12 @@ inline constexpr int kSpawnLimit = 64;
 
 struct MPG_CACHELINE_ALIGNED P {
   P(int p_id, Sched* s, GFree* gfree_central, StackPool* pool, uint64_t seed)
-      : id(p_id), sched(s), rand(seed), gfree(gfree_central), stacks(pool) {}
+      : id(p_id),
+        sched(s),
+        timers(this),
+        rand(seed),
+        gfree(gfree_central),
+        stacks(pool) {}
 
   const int id;
   Sched* const sched;
@@ -66,6 +72,11 @@ struct MPG_CACHELINE_ALIGNED P {
   std::atomic<PStatus> status{PStatus::kGcstop};
   // Runnext-only wake-ups still to be skipped; owner.
   uint32_t wake_skip = 0;
+
+  // A timer was added that nobody keeps the time for: to be seen to if this P
+  // goes on running goroutines; owner.
+  bool wants_keeper = false;
+  PTimers timers;
 
   FastRand rand;          // owner
   int64_t goid_next = 0;  // owner; Go: goidcache

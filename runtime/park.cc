@@ -160,8 +160,8 @@ G* CurrentG() {
   return m->curg;
 }
 
-void PutReady(P* p, G* g) {
-  const bool next = !FlipWhenShuffling(&p->rand);
+void PutReady(P* p, G* g, bool next) {
+  next = next != FlipWhenShuffling(&p->rand);
   const PutResult where = p->runq.Put<kSpawnLimit>(g, next, SpillTo(p));
   Sched* s = p->sched;
   // Pairs with the HeavyBarrier in GoIdle: see sched.h.
@@ -172,6 +172,18 @@ void PutReady(P* p, G* g) {
   } else {
     s->WakeP();
   }
+}
+
+void ReadyInTurn(Waiter* w) {
+  M* m = CurrentM();
+  if (w->ops != &kGoroutineOps || m == nullptr || m->p.Get() == nullptr ||
+      m->sched != static_cast<G*>(w)->sched) {
+    Ready(w);
+    return;
+  }
+  G* g = static_cast<G*>(w);
+  SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+  PutReady(m->p, g, /*next=*/m->p->runq.Empty());
 }
 
 void PrepareFirstRun(G* g) {
@@ -188,6 +200,7 @@ void Yield(G* g) {
   G* next = PickSuccessor(m);
   if (next == &m->g0 && m->picked == nullptr && m->sched->runq.EmptyRelaxed() &&
       m->sched->spill.EmptyRelaxed() && m->lockedg.Get() == nullptr &&
+      !m->p->timers.MayBeDue() &&
       // relaxed: see P::interrupt.
       !m->p->interrupt.load(std::memory_order_relaxed)) {
     return;  // nobody else wants to run

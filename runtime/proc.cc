@@ -89,6 +89,7 @@ bool Sched::HandleInterrupt(M* m) {
   if (!p->interrupt.load()) return true;
   // Cleared first: a reason that comes after its flag was read sets it again.
   p->interrupt.store(false);
+  p->timers.CheckSoon();  // PTimers::Earlier
   if (p->run_safe_point.load()) RunSafePoint(p);
   if (!MustLeave(m) && !gcwaiting.load()) {
     EndTimeSlice(p);
@@ -115,11 +116,13 @@ G* Sched::FindRunnable(M* m) {
     if (m->p.Get() == nullptr) {
       // With a goroutine wired to it, m must not sleep among the idle ones: it
       // may have lost its P to a stop of the world before it ran its goroutine.
-      const bool goes_on =
-          m->lockedg.Get() != nullptr ? StopLockedM(m) : StopM(m);
+      const bool goes_on = m->lockedg.Get() != nullptr
+                               ? StopLockedM(m)
+                               : KeepTime(m) || StopM(m);
       if (!goes_on) return nullptr;
     }
     if (!HandleInterrupt(m)) continue;
+    if (m->p->timers.MayBeDue()) m->p->timers.Check();
     if (G* g = std::exchange(m->picked, nullptr)) return Found(m, g);
     if (G* g = LocalOrGlobal(m)) return Found(m, g);
     if (G* g = Spin(m)) return Found(m, g);
@@ -133,9 +136,14 @@ G* Sched::Found(M* m, G* g) {
   if (m->spinning) {
     m->spinning = false;
     SpinSucceeded();
-    if (nmspinning.fetch_sub(1) == 1 && idle_ps.Count() != 0 && AnyWork()) {
+    if (nmspinning.fetch_sub(1) == 1 && idle_ps.Count() != 0 &&
+        (AnyWork() || TimersUnkept())) {
       WakeP();
     }
+  }
+  if (m->p->wants_keeper) {
+    m->p->wants_keeper = false;
+    if (idle_ps.Count() != 0 && TimersUnkept()) WakeP();
   }
   return g;
 }
@@ -257,6 +265,7 @@ bool Sched::AnyWork() const {
 // Steps I1 to I3 of the protocol in sched.h.
 void Sched::GoIdle(M* m) {
   const bool was_spinning = m->spinning;
+  m->p->wants_keeper = false;  // we come to KeepTime
   P* p = ReleaseP(m);
   PutIdleP(p);  // I1
   if (was_spinning) {

@@ -30,6 +30,12 @@
 //   goroutines that talk stay on one P (see RunnextWake). sysmon sees to a
 //   runnext that its P does not come to.
 //
+//   Timers. Whoever adds one (T1: the heap's NextWhen, seq_cst) sees to it, if a P
+//   is idle (T2), that an M keeps the time (NeedKeeper). An M whose P has gone
+//   idle (I1) comes to KeepTime after that and looks at all heaps. By the same
+//   argument one of the two sees the other; timer/timekeeper.h has the rest. Busy
+//   Ps look at their own timers at every switch.
+//
 // Lock order: world (a goroutine lock), then mu; the locks of the queues, free
 // lists and stack pools are leaves. Nothing is called out to under any of them.
 #ifndef MPG_RUNTIME_SCHED_H_
@@ -62,6 +68,7 @@
 #include "runtime/stack/stack.h"
 #include "runtime/world.h"
 #include "sysmon/sysmon.h"
+#include "timer/timekeeper.h"
 
 namespace mpg {
 namespace internal {
@@ -164,6 +171,17 @@ struct Sched {
   void JoinDeadThreads();
   void AttachThread(M* m);
   void DetachThread();
+
+  // --- Timers (timers.cc).
+  Timekeeper keeper;
+
+  bool KeepTime(M* m);
+  int64_t EarliestTimer() const;
+  bool TimersUnkept() const;
+  void RunTimers(P* p, int64_t now);    // p's owner
+  void TimerAdded(P* p, int64_t when);  // p's owner
+  void NeedKeeper(int64_t when);        // any thread
+  void DropStoppedTimers();             // any thread
 
   // --- Goroutines wired to threads (locked.cc).
   bool StopLockedM(M* m);  // false: m is to leave
@@ -278,8 +296,11 @@ void Yield(G* g);
 // Readies g's stack for the first switch to it.
 void PrepareFirstRun(G* g);
 // Queues a goroutine that p's owner has made runnable where p runs next, and
-// wakes another P if that makes sense.
-void PutReady(P* p, G* g);
+// wakes another P if that makes sense. Not `next`: at the queue's end.
+void PutReady(P* p, G* g, bool next = true);
+// Ready for what has come about by itself, as timers do: those that are readied
+// one after another run in that order, behind all who wait on this P.
+void ReadyInTurn(Waiter* w);
 // From g0 to g, which has a stack; returns when a goroutine comes back to g0.
 // (proc.cc)
 void Execute(M* m, G* g);

@@ -133,6 +133,7 @@ void Sched::ProcResize(int n) {
     for (auto g = left.rbegin(); g != left.rend(); ++g) runq.PutFront(*g);
     p->gfree.Flush();
     p->stacks.Flush();
+    p->timers.heap()->MoveTo(allp[0]->timers.heap());
     p->status.store(PStatus::kDead);
   }
   gomaxprocs.store(n);

@@ -70,6 +70,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PrefetchG(const G* g) {
 // starve them.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline G* PickLocal(P* p) {
   p->switches = p->switches + 1;
+  if (p->timers.MayBeDue()) return nullptr;
   const uint32_t tick = p->schedtick;
   if (ABSL_PREDICT_FALSE(tick % 61 == 0) &&
       !(p->sched->runq.EmptyRelaxed() && p->sched->spill.EmptyRelaxed())) {

@@ -48,9 +48,15 @@ class SchedHost final : public SysmonHost {
   }
   int64_t LastPoll() override { return 0; }
   bool PollNetwork() override { return false; }
-  int64_t NextTimer() override { return std::numeric_limits<int64_t>::max(); }
-  void StartForTimer() override {}
+  // Of interest only if it would be nobody else's: busy Ps look by themselves,
+  // and a keeper wakes for all.
+  int64_t NextTimer() override {
+    if (s_->idle_ps.Count() == 0 || s_->keeper.Kept()) return TimerHeap::kNever;
+    return s_->EarliestTimer();
+  }
+  void StartForTimer() override { s_->NeedKeeper(0); }
   int64_t WhenAllIdle(int64_t idle_ns) override {
+    s_->DropStoppedTimers();
     const bool look_again = CheckDead(s_);
     s_->stacks.Scavenge(std::numeric_limits<size_t>::max());
     if (!look_again) return std::numeric_limits<int64_t>::max();

@@ -298,7 +298,7 @@ void Sched::HandoffP(P* p) {
     return;
   }
   PutIdleP(p);
-  if (AnyWork()) WakeP();  // I3
+  if (AnyWork() || TimersUnkept()) WakeP();  // I3
 }
 
 void Sched::JoinDeadThreads() {

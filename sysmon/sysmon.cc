@@ -89,7 +89,8 @@ int64_t Sysmon::Step() {
   if (last_poll != 0 && now - last_poll > options_.max_sleep_ns) {
     retaken = host_->PollNetwork();
   }
-  if (host_->NextTimer() < now) host_->StartForTimer();
+  // Due by the next look.
+  if (host_->NextTimer() < now + options_.max_sleep_ns) host_->StartForTimer();
   if (!host_->WorldStopping() && Retake(now)) retaken = true;
   if (retaken) {
     quiet_looks_ = 0;

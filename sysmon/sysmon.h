@@ -20,8 +20,8 @@
 //   - A processor that has queued work and has not switched since the last look,
 //     while others are idle and none looks for work: one is woken
 //     (WakeForLocalWork).
-//   - The network is polled if nobody has for max_sleep_ns; an overdue timer
-//     starts a thread.
+//   - The network is polled if nobody has for max_sleep_ns. A timer that is due
+//     within max_sleep_ns starts a thread that will be there in time.
 // Looks are min_sleep_ns apart; after 50 looks at which nothing was retaken the
 // distance doubles with each, up to max_sleep_ns; something retaken brings it
 // back to min_sleep_ns.
@@ -81,7 +81,7 @@ class SysmonHost {
   // When the network was last polled; 0: there is nothing to poll.
   virtual int64_t LastPoll() = 0;
   virtual bool PollNetwork() = 0;
-  // When the earliest timer is due; INT64_MAX: none.
+  // When the earliest timer is due that no thread waits for; INT64_MAX: none.
   virtual int64_t NextTimer() = 0;
   virtual void StartForTimer() = 0;
 

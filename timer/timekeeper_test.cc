@@ -80,7 +80,7 @@ struct CountingTimer : TimerNode {
     static_cast<CountingTimer*>(n)->fired.fetch_add(1);
   }
   static void Destroy(TimerNode* n) { delete static_cast<CountingTimer*>(n); }
-  static constexpr TimerOps kOps = {Fire, nullptr, Destroy, false};
+  static constexpr TimerOps kOps = {Fire, nullptr, Destroy, false, false};
 };
 
 // Several threads add timers all the time, two take turns at keeping: each timer

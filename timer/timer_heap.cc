@@ -235,9 +235,7 @@ void TimerHeap::CompactLocked() {
                          ABSL_NO_THREAD_SAFETY_ANALYSIS { return TryDrop(e); }),
       entries_.end());
   ForgetStops();
-  if (entries_.size() > 1) {
-    for (size_t i = (entries_.size() - 2) / kArity + 1; i-- > 0;) SiftDown(i);
-  }
+  Heapify();
   Publish();
 }
 
@@ -340,20 +338,37 @@ void TimerHeap::MoveTo(TimerHeap* other) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   if (host != nullptr) host->Earlier(next);
 }
 
-void TimerHeap::Drop() {
-  std::vector<Entry> entries;
+void TimerHeap::Drop() { DropBut(/*inheritable=*/false); }
+
+void TimerHeap::Retire(absl::FunctionRef<TimerHeap*()> heir) {
+  SetHost(nullptr);
+  if (DropBut(/*inheritable=*/true)) MoveTo(heir());
+}
+
+// Drops all timers, but those that are inheritable if `inheritable`. True: there
+// are some.
+bool TimerHeap::DropBut(bool inheritable) {
+  std::vector<Entry> kept, dropped;
   {
     RuntimeLockGuard guard(mu_);
-    entries.swap(entries_);
-    Publish();
-    ForgetStops();
-    for (const Entry& e : entries) {
-      if (e.t->ops->destroy != nullptr && Valid(e)) e.t->word.store(0);
+    for (const Entry& e : entries_) {
+      if (inheritable && e.t->ops->inheritable) {
+        kept.push_back(e);
+        continue;
+      }
+      if (e.t->ops->destroy == nullptr) continue;  // may be gone already
+      if (Valid(e)) e.t->word.store(0);
+      dropped.push_back(e);
     }
+    entries_.swap(kept);
+    Heapify();
+    ForgetStops();
+    Publish();
   }
-  for (const Entry& e : entries) {
-    if (e.t->ops->destroy != nullptr) e.t->Unref();
-  }
+  // Not under the lock: may call the user's code.
+  for (const Entry& e : dropped) e.t->Unref();
+  RuntimeLockGuard guard(mu_);
+  return !entries_.empty();
 }
 
 size_t TimerHeap::Size() const {
@@ -408,6 +423,11 @@ void TimerHeap::PopTop() {
                          entries_.size() < entries_.capacity() / 8)) {
     entries_.shrink_to_fit();
   }
+}
+
+void TimerHeap::Heapify() {
+  if (entries_.size() < 2) return;
+  for (size_t i = (entries_.size() - 2) / kArity + 1; i-- > 0;) SiftDown(i);
 }
 
 void TimerHeap::SiftUp(size_t i) {

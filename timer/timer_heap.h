@@ -46,6 +46,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "base/lock.h"
 
 namespace mpg {
@@ -64,6 +65,8 @@ struct TimerOps {
   // Between the claim of a firing and `fire`, Stop and Reset may still call it
   // off: `fire` begins with TakeFiring.
   bool revocable;
+  // Goes to the heir when its heap is given up (Retire), else is dropped.
+  bool inheritable;
 };
 
 struct TimerNode {
@@ -149,6 +152,10 @@ class TimerHeap {
   void Compact();
   // Stops all timers and drops them.
   void Drop();
+  // The heap's user ends: moves the inheritable timers to what heir() returns,
+  // which is called if there are any, and drops the others. No more calls to the
+  // host begin.
+  void Retire(absl::FunctionRef<TimerHeap*()> heir);
 
   // Entries, and those among them that Stop has made void (about).
   size_t Size() const;
@@ -170,12 +177,14 @@ class TimerHeap {
   void Settle(TimerNode* t, uint64_t* word) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool Valid(const Entry& e) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool TryDrop(const Entry& e) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool DropBut(bool inheritable);
   void TrimLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CompactLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool RunTop(int64_t now, Due* due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Reserve() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Push(const Entry& e) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void PopTop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Heapify() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SiftUp(size_t i) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SiftDown(size_t i) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Publish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

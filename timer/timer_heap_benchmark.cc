@@ -17,7 +17,7 @@ struct Timer : TimerNode {
   Timer() : TimerNode(&kOps) {}
   static void Destroy(TimerNode* n) { delete static_cast<Timer*>(n); }
   static constexpr TimerOps kOps = {[](TimerNode*, int64_t, int64_t) {},
-                                    nullptr, Destroy, false};
+                                    nullptr, Destroy, false, false};
 };
 
 struct Pending {
@@ -70,7 +70,7 @@ struct Repeater : TimerNode {
     t->heap->Reset(t, now + 1 + t->rand->Below(1000), nullptr);
   }
   static void Destroy(TimerNode* n) { delete static_cast<Repeater*>(n); }
-  static constexpr TimerOps kOps = {Fire, nullptr, Destroy, false};
+  static constexpr TimerOps kOps = {Fire, nullptr, Destroy, false, false};
 };
 
 // One firing, and being put in again.

@@ -63,7 +63,7 @@ class ModelRun {
     return static_cast<const Timer*>(n)->period;
   }
   static void Destroy(TimerNode* n) { delete static_cast<Timer*>(n); }
-  static constexpr TimerOps kOps = {Fire, Period, Destroy, false};
+  static constexpr TimerOps kOps = {Fire, Period, Destroy, false, false};
 
   static void Check(bool ok, const char* what) {
     if (ok) return;

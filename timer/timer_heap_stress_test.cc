@@ -38,7 +38,7 @@ struct StressTimer : TimerNode {
     ++t->fired;
   }
   static void Destroy(TimerNode* n) { delete static_cast<StressTimer*>(n); }
-  static constexpr TimerOps kOps = {Fire, nullptr, Destroy, true};
+  static constexpr TimerOps kOps = {Fire, nullptr, Destroy, true, false};
 };
 
 void User(TimerHeap* mine, StressTimer* const* timers, uint64_t seed, int ops) {

@@ -33,9 +33,9 @@ struct TestTimer : TimerNode {
     if (t->destroyed != nullptr) *t->destroyed = true;
     delete t;
   }
-  static constexpr TimerOps kOps = {Fire, Period, Destroy, false};
-  static constexpr TimerOps kRevocable = {Fire, Period, Destroy, true};
-  static constexpr TimerOps kUncounted = {Fire, nullptr, nullptr, false};
+  static constexpr TimerOps kOps = {Fire, Period, Destroy, false, false};
+  static constexpr TimerOps kRevocable = {Fire, Period, Destroy, true, false};
+  static constexpr TimerOps kUncounted = {Fire, nullptr, nullptr, false, false};
 };
 
 struct Unref {
@@ -168,7 +168,7 @@ TEST(TimerHeap, FiresInTheOrderOfTimesAlsoThoseThatWerePutOff) {
   order = &fired;
   static constexpr TimerOps kOrdered = {
       [](TimerNode*, int64_t when, int64_t) { order->push_back(when); },
-      nullptr, TestTimer::Destroy, false};
+      nullptr, TestTimer::Destroy, false, false};
   for (int i = 0; i < 1000; ++i) {
     timers.push_back(New(&kOrdered));
     heap.Reset(timers.back().get(), 1 + rand.Below(500), nullptr);
@@ -201,7 +201,7 @@ TEST(TimerHeap, ARevocableFiringCanBeCalledOff) {
   static bool stopped;
   static constexpr TimerOps kStopper = {
       [](TimerNode*, int64_t, int64_t) { stopped = TimerHeap::Stop(victim); },
-      nullptr, TestTimer::Destroy, false};
+      nullptr, TestTimer::Destroy, false, false};
   TimerPtr stopper = New(&kStopper), t = New(&TestTimer::kRevocable);
   victim = t.get();
   heap.Reset(stopper.get(), 100, nullptr);
@@ -325,6 +325,26 @@ TEST(TimerHeap, MoveToTakesAllAlongAndTellsTheOther) {
   other.Run(300);
   EXPECT_EQ(b->fired, Times{50});
   EXPECT_EQ(c->fired, Times{150});
+}
+
+TEST(TimerHeap, RetireLeavesTheInheritableToTheHeir) {
+  static constexpr TimerOps kHeirloom = {TestTimer::Fire, nullptr,
+                                         TestTimer::Destroy, false, true};
+  TimerHeap heap, heir;
+  TimerPtr kept = New(&kHeirloom), dropped = New();
+  heap.Reset(kept.get(), 100, nullptr);
+  heap.Reset(dropped.get(), 50, nullptr);
+  heap.Retire([&] { return &heir; });
+  EXPECT_EQ(heap.Size(), 0u);
+  EXPECT_FALSE(dropped->Pending());
+  EXPECT_TRUE(kept->Pending());
+  EXPECT_EQ(heir.NextWhen(), 100);
+  heir.Run(100);
+  EXPECT_EQ(kept->fired, Times{100});
+  heap.Retire([]() -> TimerHeap* {
+    ADD_FAILURE() << "there is nothing to inherit";
+    return nullptr;
+  });
 }
 
 TEST(TimerHeap, DropStopsAll) {
