@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "base/panic.h"
 #include "channel/chan.h"
 #include "channel/select.h"
@@ -104,9 +105,9 @@ constexpr RecvWay kRecvs[] = {
 // What was sent arrives in order and then the end, however it is sent and
 // received, by goroutines and by threads. Go: test/chan/perm, nonblock, select.
 TEST_P(ChanOnProcs, EveryWayToSendMeetsEveryWayToReceive) {
-  const int n = Scaled(50);
-  const auto meet = [n](size_t capacity, auto send, auto recv,
-                        bool from_thread) {
+  constexpr int n = Scaled(50);
+  const auto meet = [](size_t capacity, auto send, auto recv,
+                       bool from_thread) {
     const auto c = MakeChan<int>(capacity);
     const auto produce = [=] {
       for (int i = 0; i < n; ++i) send(c, i);
@@ -220,11 +221,11 @@ TEST_P(ChanOnProcs, SelectChoosesUniformlyAmongParkedSenders) {
 // Go: test/chan/doubleselect. No value is taken by two, or lost.
 TEST_P(ChanOnProcs, DoubleSelectTakesEachValueOnce) {
   RunWith(GetParam(), [] {
-    const int n = Scaled(20'000);
+    constexpr int n = Scaled(20'000);
     std::array<Chan<int>, 4> c;
     for (auto& channel : c) channel = MakeChan<int>();
     const auto merged = MakeChan<int>();
-    Go([c, n] {
+    Go([c] {
       for (int i = 0; i < n; ++i) {
         Select(OnSend(c[0], i), OnSend(c[1], i), OnSend(c[2], i),
                OnSend(c[3], i));
@@ -278,7 +279,9 @@ TEST_P(ChanOnProcs, SelectsThatSendAndReceiveMeetEachOtherButNotThemselves) {
 // goes on, and everybody hears of it.
 TEST_P(ChanOnProcs, CloseRacesWithSendersReceiversAndSelects) {
   for (int round = 0; round < Scaled(50); ++round) {
-    RunWith(GetParam(), [round] {
+    RuntimeOptions options = Procs(GetParam());
+    options.time_slice = absl::Milliseconds(1);
+    Runtime(options).Run([round] {
       const auto c = MakeChan<int>(static_cast<size_t>(round % 3));
       std::atomic<int> sent{0}, received{0};
       WaitGroup wg;
@@ -310,7 +313,7 @@ TEST_P(ChanOnProcs, CloseRacesWithSendersReceiversAndSelects) {
                  OnRecv(Chan<int>()));
         }
       });
-      for (int i = round % 20; i > 0; --i) Gosched();
+      for (int i = round % 5; i > 0; --i) Gosched();
       c.Close();
       wg.Wait();
       EXPECT_EQ(sent, received);

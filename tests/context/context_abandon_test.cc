@@ -141,11 +141,11 @@ TEST(SemaphoreAbandon, GrantsAndCancelsMayRaceWithTheEnd) {
     std::atomic<int> got{0};
     auto runtime = std::make_unique<Runtime>(Procs(2));
     for (int k = 0; k < 6; ++k) {
-      runtime->Go([&, k, ctx = k % 2 == 0 ? Background() : ctx] {
+      runtime->Go([&, ctx = k % 2 == 0 ? Background() : ctx] {
         while (sem.Acquire(ctx, 1).ok()) ++got;
       });
     }
-    std::thread releaser([&] {
+    std::thread releaser([&, cancel = cancel] {
       for (int k = 0; k < 40; ++k) sem.Release(1);
       cancel();
     });
