@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -27,11 +28,18 @@ namespace {
 using sync_test::AllParkedBut;
 using sync_test::kSanitized;
 using sync_test::Procs;
-using sync_test::RunWith;
 using sync_test::Scaled;
 
 class ChanOnProcs : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Procs, ChanOnProcs, testing::Values(1, 2, 4));
+
+// Runs `main` in a Runtime until all goroutines have ended, not just that one.
+template <class F>
+void RunToTheEnd(int procs, F&& main) {
+  Runtime runtime(Procs(procs));
+  runtime.Run(std::forward<F>(main));
+  runtime.Wait();
+}
 
 void Yield() {
   if (Goid() != 0) {
@@ -123,7 +131,7 @@ TEST_P(ChanOnProcs, EveryWayToSendMeetsEveryWayToReceive) {
     EXPECT_EQ(recv(c), std::nullopt);
     if (from_thread) thread.join();
   };
-  RunWith(GetParam(), [&] {
+  RunToTheEnd(GetParam(), [&] {
     for (const size_t capacity : {0, 1, 10}) {
       for (const SendWay& s : kSends) {
         for (const RecvWay& r : kRecvs) {
@@ -151,6 +159,7 @@ TEST_P(ChanOnProcs, AThreadReceivesWhatAGoroutineSends) {
       EXPECT_EQ(recv(c), std::nullopt);
     }
   }
+  runtime.Wait();
 }
 
 // --- Order and fairness -----------------------------------------------------
@@ -177,11 +186,12 @@ TEST_P(ChanOnProcs, GoroutinesAreServedFirstComeFirstServed) {
     for (int i = 0; i < kGoroutines; ++i) c.Send(i);
     for (int i = 0; i < kGoroutines; ++i) order.Recv();
   });
+  runtime.Wait();
 }
 
 // Go: TestSelectFairness. All cases are ready all the time.
 TEST_P(ChanOnProcs, SelectChoosesUniformlyAmongParkedSenders) {
-  RunWith(GetParam(), [] {
+  RunToTheEnd(GetParam(), [] {
     constexpr int kChannels = 5;
     std::array<Chan<int>, kChannels> c;
     const auto stop = MakeChan<Unit>();
@@ -220,7 +230,7 @@ TEST_P(ChanOnProcs, SelectChoosesUniformlyAmongParkedSenders) {
 
 // Go: test/chan/doubleselect. No value is taken by two, or lost.
 TEST_P(ChanOnProcs, DoubleSelectTakesEachValueOnce) {
-  RunWith(GetParam(), [] {
+  RunToTheEnd(GetParam(), [] {
     constexpr int n = Scaled(20'000);
     std::array<Chan<int>, 4> c;
     for (auto& channel : c) channel = MakeChan<int>();
@@ -251,7 +261,7 @@ TEST_P(ChanOnProcs, DoubleSelectTakesEachValueOnce) {
 // Go: TestSelfSelect. Both send and receive on the same channel in one Select.
 TEST_P(ChanOnProcs, SelectsThatSendAndReceiveMeetEachOtherButNotThemselves) {
   for (const size_t capacity : {0, 10}) {
-    RunWith(GetParam(), [capacity] {
+    RunToTheEnd(GetParam(), [capacity] {
       const auto c = MakeChan<int>(capacity);
       WaitGroup wg;
       for (int me = 0; me < 2; ++me) {
@@ -325,7 +335,7 @@ TEST_P(ChanOnProcs, CloseRacesWithSendersReceiversAndSelects) {
 
 // Go: test/chan/sieve1.
 TEST_P(ChanOnProcs, PrimeSieve) {
-  RunWith(GetParam(), [] {
+  RunToTheEnd(GetParam(), [] {
     auto primes = MakeChan<int>();
     const auto end = MakeChan<Unit>();
     WaitGroup wg;
@@ -360,7 +370,7 @@ TEST_P(ChanOnProcs, RequestsCarryTheirReplyChannel) {
     int argument;
     SendChan<int> reply;
   };
-  RunWith(GetParam(), [] {
+  RunToTheEnd(GetParam(), [] {
     const auto requests = MakeChan<Request>();
     for (int s = 0; s < 3; ++s) {
       Go([requests] {

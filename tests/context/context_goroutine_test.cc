@@ -34,12 +34,19 @@ namespace {
 
 using sync_test::AllParkedBut;
 using sync_test::Procs;
-using sync_test::RunWith;
 using sync_test::Scaled;
 using sync_test::TestSeed;
 
 class ContextOnProcs : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Procs, ContextOnProcs, testing::Values(1, 2, 4));
+
+// Runs `main` in a Runtime until all goroutines have ended, not just that one.
+template <class F>
+void RunToTheEnd(int procs, F&& main) {
+  Runtime runtime(Procs(procs));
+  runtime.Run(std::forward<F>(main));
+  runtime.Wait();
+}
 
 // Gives way, whether a goroutine or a plain thread calls.
 void Yield() {
@@ -164,7 +171,7 @@ TEST_P(ContextOnProcs, TreesChangeWhileTheyAreCancelled) {
   for (int round = 0; round < Scaled(100); ++round) {
     std::atomic<int> ran{0}, stopped{0}, started{0};
     std::thread foreign;
-    RunWith(GetParam(), [&] {
+    RunToTheEnd(GetParam(), [&] {
       const auto [root, cancel] = WithCancel(Background());
       const auto grow = [&, root = root](uint64_t me) {
         FastRand rand(seed + me);
@@ -199,7 +206,7 @@ TEST_P(ContextOnProcs, TreesChangeWhileTheyAreCancelled) {
 }
 
 TEST_P(ContextOnProcs, AfterFuncRunsWhereItWasCancelled) {
-  RunWith(GetParam(), [] {
+  RunToTheEnd(GetParam(), [] {
     const auto id = MakeChan<int64_t>();
     const auto in_goroutine = WithCancel(Background());
     AfterFunc(in_goroutine.first, [id] { id.Send(Goid()); });
@@ -215,7 +222,7 @@ TEST_P(ContextOnProcs, AfterFuncRunsWhereItWasCancelled) {
 // --- ErrGroup ---------------------------------------------------------------
 
 TEST_P(ContextOnProcs, ErrGroupEndsThoseThatAreBlocked) {
-  RunWith(GetParam(), [] {
+  RunToTheEnd(GetParam(), [] {
     for (int round = 0; round < Scaled(200); ++round) {
       ErrGroup group(Background());
       const auto c = MakeChan<int>();
@@ -236,7 +243,7 @@ TEST_P(ContextOnProcs, ErrGroupEndsThoseThatAreBlocked) {
 }
 
 TEST_P(ContextOnProcs, ErrGroupKeepsItsLimitAlsoWhenLeftByGoexit) {
-  RunWith(GetParam(), [] {
+  RunToTheEnd(GetParam(), [] {
     ErrGroup group(Background());
     group.SetLimit(3);
     std::atomic<int> running{0}, ran{0};
@@ -278,7 +285,7 @@ TEST_P(ContextOnProcs, SemaphoreIsNeverOverdrawnAndLosesNothing) {
     }
   };
   std::thread foreign;
-  RunWith(GetParam(), [&] {
+  RunToTheEnd(GetParam(), [&] {
     WaitGroup wg;
     for (uint64_t g = 0; g < 10; ++g) wg.Go([&, g] { use(g); });
     foreign = std::thread([&] { use(99); });
@@ -290,7 +297,7 @@ TEST_P(ContextOnProcs, SemaphoreIsNeverOverdrawnAndLosesNothing) {
 
 // Go: TestLargeAcquireDoesntStarve.
 TEST_P(ContextOnProcs, SemaphoreGivesABigRequestItsTurn) {
-  RunWith(GetParam(), [] {
+  RunToTheEnd(GetParam(), [] {
     const int64_t n = 4;
     Semaphore sem(n);
     std::atomic<bool> running{true};
@@ -315,7 +322,7 @@ TEST_P(ContextOnProcs, SemaphoreGivesABigRequestItsTurn) {
 }
 
 TEST_P(ContextOnProcs, SemaphoreLetsTheCancelledGoAndServesTheRest) {
-  RunWith(GetParam(), [] {
+  RunToTheEnd(GetParam(), [] {
     for (int round = 0; round < Scaled(300); ++round) {
       Semaphore sem(3);
       EXPECT_TRUE(sem.TryAcquire(3));
@@ -363,7 +370,7 @@ TEST_P(ContextOnProcs, SingleFlightRunsOneCallAtATimeAndServesAll) {
     }
   };
   std::thread foreign;
-  RunWith(GetParam(), [&] {
+  RunToTheEnd(GetParam(), [&] {
     WaitGroup wg;
     for (int g = 0; g < 8; ++g) wg.Go(use);
     foreign = std::thread(use);
@@ -374,7 +381,7 @@ TEST_P(ContextOnProcs, SingleFlightRunsOneCallAtATimeAndServesAll) {
 }
 
 TEST_P(ContextOnProcs, SingleFlightChannelsBringTheResultToSelects) {
-  RunWith(GetParam(), [] {
+  RunToTheEnd(GetParam(), [] {
     SingleFlight<int, int> flights;
     const auto go = MakeChan<Unit>();
     const auto first = flights.DoChan(1, [go]() -> absl::StatusOr<int> {
@@ -445,7 +452,7 @@ TEST_P(ContextOnProcs, SingleFlightLeftByGoexitPanicsInThoseWhoWait) {
 
 // A loop that only calls these gives way when it is asked to.
 TEST(ContextPreempt, LoopsOfCallsThatDoNotBlockGiveWay) {
-  RunWith(1, [] {
+  RunToTheEnd(1, [] {
     std::atomic<int> ended{0};
     std::atomic<bool> stop{false};
     Semaphore sem(1), empty(0);
