@@ -65,6 +65,8 @@ void Sched::DetachThread() {
 void Sched::AcquireP(M* m, P* p) {
   m->p = p;
   p->m = m;
+  // What sysmon has seen of it was under another M: a new time slice begins.
+  p->schedtick = p->schedtick + 1;
   // release: pairs with sysmon's acquire loads.
   p->status.store(PStatus::kRunning, std::memory_order_release);
 }

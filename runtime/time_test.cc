@@ -1,5 +1,6 @@
 // What runtime/time.h promises, on 1, 2 and 4 Ps, and on plain threads. How late a
-// timer fires is not asserted: the machine may be busy.
+// timer fires is not asserted, nor an order of goroutines: the machine may be busy.
+// fake_time_test.cc asserts both.
 #include "runtime/time.h"
 
 #include <atomic>
@@ -234,8 +235,8 @@ TEST_P(TimeTest, TickerDropsTicksForSlowReceivers) {
   Run([] {
     Ticker ticker(absl::Milliseconds(1));
     Sleep(absl::Milliseconds(20));
-    EXPECT_TRUE(ticker.C().TryRecv());
-    // At most one more, sent meanwhile.
+    EXPECT_TRUE(ticker.C().Recv());
+    // One more may have been sent meanwhile; a few if this thread had to wait.
     int more = 0;
     while (ticker.C().TryRecv()) ++more;
     EXPECT_LE(more, 5);
@@ -290,24 +291,6 @@ TEST_P(TimeTest, CKeepsItsTimerAlive) {
     c = Tick(absl::Milliseconds(1));
     EXPECT_TRUE(c.Recv());
     EXPECT_TRUE(c.Recv());
-  });
-}
-
-TEST(Time, SleepersWakeInTheOrderOfTheirTimes) {
-  RunWith(1, [] {
-    // With one P, nobody else runs between Sleep and push_back.
-    std::vector<int> woken;
-    WaitGroup wg;
-    // A sanitizer takes some time to start them.
-    const int64_t base = NanoTime() + 200 * kMs;
-    for (int i : {7, 2, 9, 4, 1, 8, 3, 6, 5, 0}) {
-      wg.Go([&woken, base, i] {
-        Sleep(absl::Nanoseconds(base + kMs / 2 * i - NanoTime()));
-        woken.push_back(i);
-      });
-    }
-    wg.Wait();
-    EXPECT_EQ(woken, (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
   });
 }
 
