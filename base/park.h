@@ -54,6 +54,10 @@ struct ParkSite {
   // never runs again. Return false if somebody has already taken it off and is
   // about to call Ready. Called with no lock held, from any thread.
   bool (*abandon)(Waiter* w, void* arg);
+  // May be null. The scheduler that runs `w` is ending when `w` has been readied
+  // but does not run any more: take `w` off the queues that its Ready has left it
+  // on. Called as `abandon` is.
+  void (*forget)(Waiter* w, void* arg) = nullptr;
 };
 
 // How one kind of waiter does what every waiter can.

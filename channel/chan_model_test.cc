@@ -80,6 +80,7 @@ struct ModelEnv {
     WaitReason reason;
     bool (*commit)(Waiter* w, void* arg);
     bool (*abandon)(Waiter* w, void* arg);
+    void (*forget)(Waiter*, void*) = nullptr;
   };
 
   static inline Waiter* waiters;  // of the running test, one for each thread

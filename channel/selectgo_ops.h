@@ -193,6 +193,11 @@ struct SelectSteps {
     return true;
   }
 
+  // Somebody has won it, and it will not run to dequeue the others.
+  static void ForgetSelect(Waiter*, void* arg) {
+    DequeueLosers(*static_cast<const Frame*>(arg), nullptr);
+  }
+
   // Steps 3 to 5, from under the locks. Returns the Sudog that won.
   ABSL_ATTRIBUTE_NOINLINE static Sudog* ParkInAll(Frame& f, Waiter* w) {
     for (int i = 0; i < f.live; ++i) {
@@ -203,7 +208,7 @@ struct SelectSteps {
       (sg->is_send ? sg->chan->sendq : sg->chan->recvq).Enqueue(sg);
     }
     static constexpr typename Env::ParkSite kSelectSite = {
-        WaitReason::kSelect, &CommitSelect, &AbandonSelect};
+        WaitReason::kSelect, &CommitSelect, &AbandonSelect, &ForgetSelect};
     Env::Park(w, &kSelectSite, nullptr, &f);
     auto* const winner = static_cast<Sudog*>(w->param);
     DequeueLosers(f, winner);

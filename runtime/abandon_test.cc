@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "channel/chan.h"
+#include "channel/select.h"
 #include "gtest/gtest.h"
 #include "runtime/goroutine.h"
+#include "runtime/options.h"
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
 
@@ -46,6 +48,41 @@ TEST(Abandon, ParkedGoroutinesLeaveTheChannelToOthers) {
   EXPECT_FALSE(full.TryRecv().has_value());
   std::thread other([empty] { empty.Send(5); });
   EXPECT_EQ(*empty.Recv(), 5);
+  other.join();
+}
+
+// The select has got its value from one channel and never runs to leave the other.
+TEST(Abandon, AReadiedSelectLeavesItsOtherChannels) {
+  auto a = MakeChan<int>(), b = MakeChan<int>();
+  std::atomic<bool> burning{false}, stop{false};
+  std::thread stopper;
+  {
+    Runtime runtime(Procs(1));
+    runtime.Go([a, b] { Select(OnRecv(a), OnRecv(b)); });
+    ASSERT_TRUE(Eventually([&] {
+      const SchedStats stats = runtime.Stats();
+      return stats.idleprocs == 1 && stats.runqueue == 0 && stats.switches != 0;
+    }));
+    runtime.Go([&] {
+      burning = true;
+      while (!stop) {
+      }
+      Gosched();
+    });
+    ASSERT_TRUE(Eventually([&] { return burning.load(); }));
+    int one = 1;
+    ASSERT_TRUE(Eventually([&] { return a.TrySend(one); }));
+    stopper = std::thread([&] {
+      // Most likely the Runtime is ending by then.
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      stop = true;
+    });
+  }
+  stopper.join();
+  int one = 1;
+  EXPECT_FALSE(b.TrySend(one));
+  std::thread other([b] { b.Send(7); });
+  EXPECT_EQ(*b.Recv(), 7);
   other.join();
 }
 

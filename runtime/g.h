@@ -80,7 +80,8 @@ struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   bool deep = false;  // was far down its stack when it parked
   Stack stack;        // empty until the first run
   Sched* sched = nullptr;
-  // Where it is parked; valid while kWaiting. Go: waitreason, waitunlockf,
+  // Where it is parked; valid while kWaiting, and while kRunnable after that:
+  // null if it became runnable in another way. Go: waitreason, waitunlockf,
   // waitlock.
   const ParkSite* site = nullptr;
   void* site_arg = nullptr;

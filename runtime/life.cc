@@ -62,6 +62,7 @@ Sched::Sched(const RuntimeOptions& o)
       max_threads(o.max_threads),
       idle_life_ns(absl::ToInt64Nanoseconds(o.idle_thread_life)),
       start_time(NanoTime()) {
+  pthread_sigmask(SIG_SETMASK, nullptr, &signal_mask);
   if (o.max_procs < 0 || o.max_threads < 1) {
     throw Panic(
         "mpg: RuntimeOptions: max_procs and max_threads must be positive");
@@ -136,6 +137,13 @@ void Sched::WakeLeaving() {
   }
 }
 
+// g has been readied, from where it parked last or otherwise, and never runs.
+void Sched::ForgetReadied(G* g) {
+  if (g->site != nullptr && g->site->forget != nullptr) {
+    g->site->forget(g, g->site_arg);
+  }
+}
+
 // The goroutines that are left never run again: takes the parked ones off what
 // they wait for, so that nobody readies them later, and destroys closures that
 // never ran. Destructors on their stacks do not run.
@@ -146,6 +154,8 @@ void Sched::AbandonAll() {
       const GStatus status = g->status.load(std::memory_order_acquire);
       if (status == GStatus::kRunnable && !g->stack) {
         g->fn.discard(&g->fn);
+      } else if (status == GStatus::kRunnable) {
+        ForgetReadied(g);
       }
       if (status != GStatus::kWaiting || g->site == nullptr ||
           g->site->abandon == nullptr || g->site->abandon(g, g->site_arg)) {

@@ -50,7 +50,8 @@ void Sched::StartLockedM(M* m, G* g) {
   }
   // Its thread was that of a Run that has returned: the goroutine can never
   // run again and waits for the Runtime's end. It has been readied already, so
-  // it is on no queue that AbandonAll should take it off.
+  // there is nothing for AbandonAll to do.
+  ForgetReadied(g);
   g->site = nullptr;
   SetGStatus(g, GStatus::kRunnable, GStatus::kWaiting);
   HandoffP(p);

@@ -89,6 +89,7 @@ void GoroutineReadyAndYield(Waiter* w) {
   p->runq.Put(g, true, SpillTo(p));
   // Go: goyield puts the caller at the local queue's end.
   G* self = m->curg;
+  self->site = nullptr;
   SetGStatus(self, GStatus::kRunning, GStatus::kRunnable);
   LeaveFor(m, self, PickSuccessor(m), RequeueAfterSwitch);
 }
@@ -103,6 +104,7 @@ void GoroutinePreempt(Waiter* w) {
       m->p->status.load() == PStatus::kGcstop) {
     return;
   }
+  g->site = nullptr;
   // Go: gopreempt_m puts it on the global queue, so that all others come first.
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
   LeaveFor(m, g, &m->g0, PutGlobalAfterSwitch);
@@ -205,6 +207,7 @@ void Yield(G* g) {
       !m->p->interrupt.load(std::memory_order_relaxed)) {
     return;  // nobody else wants to run
   }
+  g->site = nullptr;
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
   LeaveFor(m, g, next, RequeueAfterSwitch);
 }

@@ -42,6 +42,7 @@
 #define MPG_RUNTIME_SCHED_H_
 
 #include <pthread.h>
+#include <signal.h>
 
 #include <atomic>
 #include <cstdint>
@@ -209,6 +210,7 @@ struct Sched {
 
   // --- Life (life.cc).
   const int64_t start_time;
+  sigset_t signal_mask;               // of who made it; all Ms have it
   std::atomic<bool> stopping{false};  // ~Sched: every M leaves
   std::atomic<bool> running{false};   // a thread is in Run
   std::atomic<M*> m0{nullptr};        // its M
@@ -232,6 +234,7 @@ struct Sched {
   void NotifyIdle();
   void WakeLeaving();
   void AbandonAll();
+  static void ForgetReadied(G* g);
 
   // --- Figures (schedtrace.cc).
   SchedStats Stats() const;

@@ -218,6 +218,7 @@ void CommitSpawn(ClosureSlot* slot, const void* pc) {
   Sched* s = g->sched;
   g->gopc = pc;
   g->saved_errno = 0;
+  g->site = nullptr;
   M* m = CurrentM();
   if (ABSL_PREDICT_FALSE(m == nullptr || m->sched != s ||
                          m->p.Get() == nullptr)) {

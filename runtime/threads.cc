@@ -30,9 +30,9 @@ void* ThreadMain(void* arg) {
   Sched* s = m->sched;
   SignalStack signal_stack;
   s->AttachThread(m);
-  sigset_t none;
-  sigemptyset(&none);
-  pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  // Go: minit. What the program has blocked, for a thread of its own that waits
+  // for it, is not to come here.
+  pthread_sigmask(SIG_SETMASK, &s->signal_mask, nullptr);
   if (P* p = std::exchange(m->nextp, nullptr)) s->AcquireP(m, p);
   s->ScheduleLoop(m);
   // The M may have been reused already if it died of idleness: not touched.
