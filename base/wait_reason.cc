@@ -40,6 +40,10 @@ absl::string_view WaitReasonName(WaitReason reason) {
       return "stopping the world";
     case WaitReason::kRuntimeWait:
       return "runtime.Wait";
+    case WaitReason::kSynctestRun:
+      return "synctest.Run";
+    case WaitReason::kSynctestWait:
+      return "synctest.Wait";
   }
   return "unknown wait reason";
 }

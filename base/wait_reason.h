@@ -28,6 +28,8 @@ enum class WaitReason : uint8_t {
   kPreempted,
   kStoppingTheWorld,
   kRuntimeWait,
+  kSynctestRun,
+  kSynctestWait,
 };
 
 absl::string_view WaitReasonName(WaitReason reason);

@@ -61,6 +61,7 @@ absl::string_view GStatusName(GStatus status);
 enum GFlags : uint8_t {
   kGFlagLocked = 1,        // lockedm != nullptr
   kGFlagOwnStackSize = 2,  // extra->stacks != nullptr
+  kGFlagBubble = 4,        // extra->bubble != nullptr
 };
 
 // SanFiber, empty without a sanitizer, is a base so that it takes no room.
@@ -124,6 +125,7 @@ struct GExtra {
   struct OwnSizeStacks* stacks = nullptr;  // GoOptions::stack_size
   int locked_count = 0;                    // LockOSThread calls not undone
   bool goexit = false;                     // Goexit is unwinding it
+  class Bubble* bubble = nullptr;          // fake_time.h
 };
 
 // Changes g's status, which must be `from`. Go: casgstatus. A plain store, not

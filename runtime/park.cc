@@ -5,6 +5,7 @@
 
 #include "base/asymmetric_barrier.h"
 #include "base/panic.h"
+#include "runtime/bubble.h"
 #include "runtime/panic.h"
 #include "runtime/sched.h"
 #include "runtime/shuffle.h"
@@ -42,12 +43,16 @@ void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   // nothing of it is read later.
   const ParkSite* site = prev->site;
   void* arg = prev->site_arg;
+  Bubble* bubble = DurableBubble(prev);
   if (prev->park_lock != nullptr) prev->park_lock->Unlock();
   if (ABSL_PREDICT_FALSE(site->commit != nullptr) && !site->commit(prev, arg)) {
     SetGStatus(prev, GStatus::kWaiting, GStatus::kRunnable);
     P* p = m->p;
     p->runq.Put(prev, true, SpillTo(p));
+    return;
   }
+  // Only now: what will wake it, a timer perhaps, is in place.
+  if (ABSL_PREDICT_FALSE(bubble != nullptr)) bubble->Blocked();
 }
 
 void GoroutinePark(Waiter* w, const ParkSite* site, RuntimeLock* lock,
@@ -63,6 +68,7 @@ void GoroutinePark(Waiter* w, const ParkSite* site, RuntimeLock* lock,
 
 void GoroutineReady(Waiter* w) {
   G* g = static_cast<G*>(w);
+  if (Bubble* bubble = DurableBubble(g)) bubble->Unblocked();
   M* m = CurrentM();
   if (ABSL_PREDICT_TRUE(m != nullptr && m->sched == g->sched &&
                         m->p.Get() != nullptr)) {
@@ -84,6 +90,7 @@ void GoroutineReadyAndYield(Waiter* w) {
     GoroutineReady(w);
     return;
   }
+  if (Bubble* bubble = DurableBubble(g)) bubble->Unblocked();
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   P* p = m->p;
   p->runq.Put(g, true, SpillTo(p));
@@ -184,6 +191,7 @@ void ReadyInTurn(Waiter* w) {
     return;
   }
   G* g = static_cast<G*>(w);
+  if (Bubble* bubble = DurableBubble(g)) bubble->Unblocked();
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   PutReady(m->p, g, /*next=*/m->p->runq.Empty());
 }
@@ -223,8 +231,10 @@ void EndAfterSwitch(M* m, G* prev) {
     m->lockedg = nullptr;
     m->end_thread = true;
   }
+  Bubble* bubble = BubbleOf(prev);
   m->sched->FreeStack(m->p, prev);
   m->sched->FreeG(m->p, prev);
+  if (ABSL_PREDICT_FALSE(bubble != nullptr)) bubble->Ended();
 }
 
 // g's closure has returned. Makes the next goroutine go on, on g's own stack,

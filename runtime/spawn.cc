@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/panic.h"
+#include "runtime/bubble.h"
 #include "runtime/sched.h"
 
 namespace mpg {
@@ -229,6 +230,7 @@ void CommitSpawn(ClosureSlot* slot, const void* pc) {
     return;
   }
   g->parent_goid = m->curg->goid;
+  if (Bubble* bubble = BubbleOf(m->curg)) bubble->Adopt(g);
   SetGStatus(g, GStatus::kIdle, GStatus::kRunnable);
   PutReady(m->p, g);
   PreemptPoint(m->curg);

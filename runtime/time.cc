@@ -15,6 +15,7 @@
 #include "base/panic.h"
 #include "base/park.h"
 #include "channel/hchan.h"
+#include "runtime/bubble.h"
 #include "runtime/sched.h"
 #include "runtime/timers.h"
 
@@ -120,7 +121,7 @@ void ChanTimer::Fire(TimerNode* n, int64_t, int64_t) {
   {
     RuntimeLockGuard guard(t->mu);
     if (!t->TakeFiring() || t->released) return;
-    Word<absl::Time> now(absl::Now());
+    Word<absl::Time> now(mpg::Now());
     HChan* c = t->Chan();
     RuntimeLockGuard chan_guard(c->lock);
     // If it is full, the tick is dropped.
@@ -189,9 +190,9 @@ struct SleepTimer : TimerNode {
 };
 
 // The timer may fire before this returns.
-bool CommitSleep(Waiter*, void* arg) {
+bool CommitSleep(Waiter* w, void* arg) {
   auto* t = static_cast<SleepTimer*>(arg);
-  StartTimer(t, t->ns);
+  StartTimerOf(static_cast<G*>(w), t, t->ns);
   return true;
 }
 
@@ -211,6 +212,11 @@ void ThreadSleep(int64_t ns) {
 
 }  // namespace
 }  // namespace internal
+
+absl::Time Now() {
+  internal::Bubble* bubble = internal::BubbleOf(internal::CurrentG());
+  return bubble != nullptr ? bubble->WallNow() : absl::Now();
+}
 
 void Sleep(absl::Duration d) {
   const int64_t ns = internal::TimerNanos(d);

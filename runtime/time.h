@@ -36,6 +36,10 @@
 
 namespace mpg {
 
+// absl::Now(), except under fake time (fake_time.h), where it is that. Go:
+// time.Now.
+absl::Time Now();
+
 // Blocks the goroutine (or the thread) for at least d. Go: time.Sleep.
 void Sleep(absl::Duration d);
 

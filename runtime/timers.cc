@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/lock.h"
+#include "runtime/bubble.h"
 #include "runtime/sched.h"
 #include "runtime/timer_service.h"
 
@@ -25,15 +26,6 @@ std::vector<TimerHeap*>& FreeHeaps() ABSL_EXCLUSIVE_LOCKS_REQUIRED(heaps_mu) {
   return *heaps;
 }
 
-TimerHeap* TakeHeap() {
-  RuntimeLockGuard guard(heaps_mu);
-  auto& heaps = FreeHeaps();
-  if (heaps.empty()) return new TimerHeap;
-  TimerHeap* heap = heaps.back();
-  heaps.pop_back();
-  return heap;
-}
-
 int64_t AddSaturating(int64_t now, int64_t d) {
   if (d <= 0) return now;
   return d > TimerHeap::kMaxWhen - now ? TimerHeap::kMaxWhen : now + d;
@@ -47,12 +39,25 @@ P* TimerP() {
 
 }  // namespace
 
+TimerHeap* TakeHeap() {
+  RuntimeLockGuard guard(heaps_mu);
+  auto& heaps = FreeHeaps();
+  if (heaps.empty()) return new TimerHeap;
+  TimerHeap* heap = heaps.back();
+  heaps.pop_back();
+  return heap;
+}
+
+void ReturnHeap(TimerHeap* heap) {
+  RuntimeLockGuard guard(heaps_mu);
+  FreeHeaps().push_back(heap);
+}
+
 PTimers::PTimers(P* p) : heap_(TakeHeap()), p_(p) { heap_->SetHost(this); }
 
 PTimers::~PTimers() {
   heap_->Retire(ServiceTimers);
-  RuntimeLockGuard guard(heaps_mu);
-  FreeHeaps().push_back(heap_);
+  ReturnHeap(heap_);
 }
 
 void PTimers::CheckBy(int64_t when, int64_t now) {
@@ -152,7 +157,13 @@ void Sched::RunTimers(P* p, int64_t now) {
   }
 }
 
-void StartTimer(TimerNode* t, int64_t d) {
+void StartTimer(TimerNode* t, int64_t d) { StartTimerOf(CurrentG(), t, d); }
+
+void StartTimerOf(G* g, TimerNode* t, int64_t d) {
+  if (Bubble* bubble = BubbleOf(g)) {
+    bubble->heap()->Start(t, AddSaturating(bubble->Now(), d));
+    return;
+  }
   NoPreempt no_preempt;  // stay on this P
   P* p = TimerP();
   if (p == nullptr) {
@@ -169,6 +180,9 @@ void StartTimer(TimerNode* t, int64_t d) {
 }
 
 bool ResetTimer(TimerNode* t, int64_t d) {
+  if (Bubble* bubble = BubbleOf(CurrentG())) {
+    return bubble->heap()->Reset(t, AddSaturating(bubble->Now(), d), nullptr);
+  }
   NoPreempt no_preempt;  // stay on this P
   P* p = TimerP();
   bool earliest;

@@ -15,6 +15,7 @@
 namespace mpg {
 namespace internal {
 
+struct G;
 struct P;
 struct Sched;
 
@@ -24,7 +25,6 @@ class PTimers final : public TimerHost {
   explicit PTimers(P* p);
   ~PTimers() override;
 
-  // Never freed but reused by later Ps: timers keep pointers to their heap.
   TimerHeap* heap() const { return heap_; }
   int64_t Now() { return clock_.Now(); }
 
@@ -54,10 +54,16 @@ class PTimers final : public TimerHost {
   P* const p_;
 };
 
+// Heaps are never freed, since timers keep pointers to them, but used again.
+TimerHeap* TakeHeap();
+void ReturnHeap(TimerHeap* heap);  // empty, without a host
+
 // Starts t, which nobody else knows yet, to fire after d nanoseconds; with the
 // timers of the caller's P, or with those of the process (timer_service.h) on a
 // plain thread. Any thread.
 void StartTimer(TimerNode* t, int64_t d);
+// The same on behalf of g (null: a plain thread) and with the P of this thread.
+void StartTimerOf(G* g, TimerNode* t, int64_t d);
 // Starts t anew, wherever it is. Returns whether it was pending. Any thread.
 bool ResetTimer(TimerNode* t, int64_t d);
 
