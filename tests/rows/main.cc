@@ -6,11 +6,13 @@
 #include "tests/rows/driver.h"
 #include "tests/rows/sched_rows.h"
 #include "tests/rows/sync_rows.h"
+#include "tests/rows/time_rows.h"
 
 int main(int argc, char** argv) {
   std::vector<mpg::rows::Bench> benches;
   mpg::rows::AddSchedRows(&benches);
   mpg::rows::AddChanRows(&benches);
   mpg::rows::AddSyncRows(&benches);
+  mpg::rows::AddTimeRows(&benches);
   return mpg::rows::Main(argc, argv, benches);
 }
