@@ -154,9 +154,18 @@ struct TypedOps {
   }
 
   static std::optional<T> Recv(HChan* c) {
-    std::optional<T> result;
-    RecvInto(c, result);
-    return result;
+    if constexpr (kIsWord<T>) {  // see TryRecv
+      if (ABSL_PREDICT_FALSE(c == nullptr)) {
+        BlockForever(WaitReason::kChanReceiveNil);
+      }
+      Word<T> word;
+      if (!Ops::Recv(c, word.data())) return std::nullopt;
+      return word.Get();
+    } else {
+      std::optional<T> result;
+      RecvInto(c, result);
+      return result;
+    }
   }
 
   static bool TrySend(HChan* c, T& value) {
@@ -176,22 +185,29 @@ struct TypedOps {
   }
 
   static std::optional<T> TryRecv(HChan* c, bool* closed) {
-    std::optional<T> result;
+    // A word gets into its optional in registers: gcc, when it has to write the
+    // optional in memory, does so in pieces and then copies it in one, which
+    // waits for the pieces.
+    if constexpr (kIsWord<T>) {
+      Word<T> word;
+      if (!TryRecvInto(c, word.data(), closed)) return std::nullopt;
+      return word.Get();
+    } else {
+      std::optional<T> result;
+      TryRecvInto(c, &result, closed);
+      return result;
+    }
+  }
+
+  static bool TryRecvInto(HChan* c, void* to, bool* closed) {
     if (closed != nullptr) *closed = false;
     if (c == nullptr || c->RecvWouldBlock()) {
       PreemptPoint();
-      return result;
+      return false;
     }
-    Step step;
-    if constexpr (kIsWord<T>) {
-      Word<T> word;
-      step = Ops::TryRecv(c, word.data());
-      if (step == Step::kDone) result.emplace(word.Get());
-    } else {
-      step = Ops::TryRecv(c, &result);
-    }
+    const Step step = Ops::TryRecv(c, to);
     if (closed != nullptr) *closed = step == Step::kClosed;
-    return result;
+    return step == Step::kDone;
   }
 };
 

@@ -61,8 +61,6 @@ std::function<Timed(int64_t)> Pipe(int producers, int consumers, int buffer) {
 
 int64_t sink;  // of what is received, as in Go's version
 
-// Most of what this takes is gcc's: it writes an optional in pieces and copies it in
-// one, which waits for the pieces. To ask only whether there is a value does not.
 void TryRecvEmpty(int64_t n) {
   auto c = MakeChan<int64_t>();
   for (; n > 0; --n) {
