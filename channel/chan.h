@@ -154,18 +154,22 @@ struct TypedOps {
   }
 
   static std::optional<T> Recv(HChan* c) {
-    if constexpr (kIsWord<T>) {  // see TryRecv
-      if (ABSL_PREDICT_FALSE(c == nullptr)) {
-        BlockForever(WaitReason::kChanReceiveNil);
-      }
-      Word<T> word;
-      if (!Ops::Recv(c, word.data())) return std::nullopt;
-      return word.Get();
-    } else {
-      std::optional<T> result;
-      RecvInto(c, result);
-      return result;
+    if constexpr (kIsWord<T>) return RecvWord(c);
+    std::optional<T> result;
+    RecvInto(c, result);
+    return result;
+  }
+
+  // A word gets into its optional in registers: gcc, when it has to write the
+  // optional in memory, does so in pieces and then copies it in one, which waits
+  // for the pieces.
+  static std::optional<T> RecvWord(HChan* c) {
+    if (ABSL_PREDICT_FALSE(c == nullptr)) {
+      BlockForever(WaitReason::kChanReceiveNil);
     }
+    Word<T> word;
+    if (!Ops::Recv(c, word.data())) return std::nullopt;
+    return word.Get();
   }
 
   static bool TrySend(HChan* c, T& value) {
@@ -185,18 +189,16 @@ struct TypedOps {
   }
 
   static std::optional<T> TryRecv(HChan* c, bool* closed) {
-    // A word gets into its optional in registers: gcc, when it has to write the
-    // optional in memory, does so in pieces and then copies it in one, which
-    // waits for the pieces.
-    if constexpr (kIsWord<T>) {
-      Word<T> word;
-      if (!TryRecvInto(c, word.data(), closed)) return std::nullopt;
-      return word.Get();
-    } else {
-      std::optional<T> result;
-      TryRecvInto(c, &result, closed);
-      return result;
-    }
+    if constexpr (kIsWord<T>) return TryRecvWord(c, closed);
+    std::optional<T> result;
+    TryRecvInto(c, &result, closed);
+    return result;
+  }
+
+  static std::optional<T> TryRecvWord(HChan* c, bool* closed) {
+    Word<T> word;
+    if (!TryRecvInto(c, word.data(), closed)) return std::nullopt;
+    return word.Get();
   }
 
   static bool TryRecvInto(HChan* c, void* to, bool* closed) {
