@@ -32,6 +32,8 @@ TEST(WaitReason, WordsAreGos) {
            {WaitReason::kIOWait, "IO wait"},
            {WaitReason::kPreempted, "preempted"},
            {WaitReason::kStoppingTheWorld, "stopping the world"},
+           {WaitReason::kSynctestRun, "synctest.Run"},
+           {WaitReason::kSynctestWait, "synctest.Wait"},
        }) {
     EXPECT_EQ(WaitReasonName(c.reason), c.words);
   }
@@ -39,7 +41,7 @@ TEST(WaitReason, WordsAreGos) {
 
 TEST(WaitReason, EveryReasonHasWordsOfItsOwn) {
   std::set<std::string> seen;
-  const int last = static_cast<int>(WaitReason::kRuntimeWait);
+  const int last = static_cast<int>(WaitReason::kSynctestWait);
   for (int i = 0; i <= last; ++i) {
     const std::string words(WaitReasonName(static_cast<WaitReason>(i)));
     EXPECT_NE(words, "unknown wait reason") << i;

@@ -137,7 +137,7 @@ G* Sched::Found(M* m, G* g) {
     m->spinning = false;
     SpinSucceeded();
     if (nmspinning.fetch_sub(1) == 1 && idle_ps.Count() != 0 &&
-        (AnyWork() || TimersUnkept())) {
+        (AnyWorkAfterBarrier() || TimersUnkept())) {
       WakeP();
     }
   }
@@ -184,8 +184,19 @@ G* Sched::TakeGlobalBatch(P* p, int max) {
   auto batch = runq.GetShare(gomaxprocs.load(std::memory_order_relaxed),
                              std::min(max, room + 1));
   G* g = batch.Pop();
-  p->runq.Fill(batch.Size(), [&batch] { return batch.Pop(); });
+  if (batch.Size() > 0) {
+    p->runq.Fill(batch.Size(), [&batch] { return batch.Pop(); });
+    WakeForRing();
+  }
   return g;
+}
+
+// p's owner has moved goroutines into its ring. On the way they were in no queue,
+// and an I3 may just have missed them.
+void Sched::WakeForRing() {
+  // Pairs with the HeavyBarrier in GoIdle: see sched.h.
+  LightBarrier();
+  if (ABSL_PREDICT_FALSE(idle_ps.CountRelaxed() != 0)) WakeP();
 }
 
 // At most `max` goroutines that overflowed from some P's ring: one returned, the
@@ -199,7 +210,10 @@ G* Sched::TakeSpilled(P* p, int max, bool newest) {
       newest ? spill.TakeNewest(batch, max) : spill.TakeOldest(batch, max);
   if (n == 0) return nullptr;
   ShuffleBatch(&p->rand, batch, n);
-  p->runq.PutBatch(batch + 1, n - 1);
+  if (n > 1) {
+    p->runq.PutBatch(batch + 1, n - 1);
+    WakeForRing();
+  }
   return batch[0];
 }
 
@@ -260,6 +274,14 @@ bool Sched::AnyWork() const {
     if (allp[i]->runq.RingSize() > 0) return true;
   }
   return false;
+}
+
+// AnyWork for who is not I3: sees also what a P has put into its ring and then
+// relied on the caller's being a spinner.
+bool Sched::AnyWorkAfterBarrier() const {
+  if (AnyWork()) return true;
+  if (gomaxprocs.load() > 1) HeavyBarrier();
+  return AnyWork();
 }
 
 // Steps I1 to I3 of the protocol in sched.h.

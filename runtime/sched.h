@@ -21,10 +21,15 @@
 //
 //   Work that a P puts into its own ring: its S1 is only a release store and its
 //   S2 a relaxed load, with no barrier between them that costs anything. The
-//   idler supplies one for both, between I2 and I3 (base/asymmetric_barrier.h).
+//   idler supplies one for both, between I2 and I3 (base/asymmetric_barrier.h),
+//   and so does whoever looks again because it was counted as a spinner.
 //   Where the kernel has none, an I3 may miss the work; then it runs on its own
 //   P, later than it might, unless a further Put there or sysmon
 //   (WakeForLocalWork) sees the idle P before.
+//
+//   Work on its way from the global queue or the spill list into a ring is in
+//   neither: who moves it does S2 afterwards (WakeForRing).
+//   tests/model/wake_m_model.pml checks all of this.
 //
 //   Work in runnext wakes nobody most of the time, and no I3 looks there: two
 //   goroutines that talk stay on one P (see RunnextWake). sysmon sees to a
@@ -142,6 +147,8 @@ struct Sched {
   bool HandleInterrupt(M* m);
   void EndTimeSlice(P* p);
   bool AnyWork() const;
+  bool AnyWorkAfterBarrier() const;
+  void WakeForRing();  // p's owner
 
   // --- Ms (threads.cc).
   IdleStack<M, &M::idle_link> idle_ms;

@@ -101,7 +101,7 @@ void Sched::WakeP() {
     // submitted work meanwhile took us for a spinner, and a P may have idled
     // before that: look in their stead. Go: sched.needspinning.
     nmspinning.fetch_sub(1);
-  } while (AnyWork());
+  } while (AnyWorkAfterBarrier());
 }
 
 // p has put a goroutine into its empty runnext while others idle. Usually the
@@ -300,7 +300,7 @@ void Sched::HandoffP(P* p) {
     return;
   }
   PutIdleP(p);
-  if (AnyWork() || TimersUnkept()) WakeP();  // I3
+  if (AnyWorkAfterBarrier() || TimersUnkept()) WakeP();  // I3
 }
 
 void Sched::JoinDeadThreads() {

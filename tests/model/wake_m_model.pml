@@ -40,19 +40,12 @@
  * BROKEN=3: Found wakes nobody.
  * BROKEN=4: no heavy barrier before I3.
  * BROKEN=5: WakeP that found no P does not look at the queues again.
- *
- * The next three are so in the code as it stands. The model without them has
- * what would close them. In each a goroutine waits for a busy P, or for sysmon,
- * while a P is idle.
- *
  * BROKEN=6: Found looks without a heavy barrier. It does not see what a P has
  *           just put, and that P has still seen it counted as a spinner.
  * BROKEN=7: the same, of WakeP that found no P.
  * BROKEN=8: who takes several from the global queue and is no spinner wakes
  *           nobody for those that it puts into its ring. An I3 between the two
- *           sees them in neither. TakeSpilled does the same.
- * TODAY=1:  6 to 8 at once; work may then be left over, but only if one of them
- *           has come about (`missed`).
+ *           sees them in neither.
  */
 #ifndef NP
 #define NP 2
@@ -73,10 +66,6 @@
 #define BROKEN 0
 #endif
 
-#ifndef TODAY
-#define TODAY 0
-#endif
-
 #define NONE NP
 
 byte global = WAITING;
@@ -87,13 +76,6 @@ byte idle_count = 0;
 byte nmspinning = 0;
 bool asleep[NM];
 byte nextp[NM] = NONE;
-bool missed = false;
-
-#if NP > 2
-#define IN_FLIGHT (buffered[0] + buffered[1] + buffered[2] > 0)
-#else
-#define IN_FLIGHT (buffered[0] + buffered[1] > 0)
-#endif
 
 /* q = a P, or NONE. */
 inline TakeAny() {
@@ -125,8 +107,7 @@ inline HeavyBarrier() {
 /* Before a look that is not an I3. */
 inline RecheckBarrier(broken) {
   if
-  :: TODAY -> missed = missed || IN_FLIGHT
-  :: !TODAY && BROKEN != broken -> HeavyBarrier()
+  :: BROKEN != broken -> HeavyBarrier()
   :: else
   fi
 }
@@ -325,8 +306,7 @@ took: /* the first to run, the others into the ring */
   :: n > 1 ->
      d_step { buffered[p] = buffered[p] + n - 1; n = 0 };
      if
-     :: !spinning && TODAY -> missed = true
-     :: !spinning && !TODAY && BROKEN != 8 -> WakeForRing()
+     :: !spinning && BROKEN != 8 -> WakeForRing()
      :: else
      fi
   :: else -> n = 0
@@ -412,7 +392,7 @@ init {
        k++
     :: else -> break
     od;
-    assert(queued == 0 || idles == 0 || missed);
+    assert(queued == 0 || idles == 0);
     assert(nmspinning == 0);
     assert(idle_count == idles)
   }
