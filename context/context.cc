@@ -1,11 +1,14 @@
 #include "context/context.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "base/park.h"
 #include "context/context_node.h"
+#include "runtime/start_timer.h"
+#include "runtime/time.h"
 
 namespace mpg {
 namespace {
@@ -38,6 +41,14 @@ absl::Status Context::Cause() const {
   return c->cause;
 }
 
+std::optional<absl::Time> Context::Deadline() const {
+  internal::CancelNode* const c = canceller();
+  if (c == nullptr || c->deadline == absl::InfiniteFuture()) {
+    return std::nullopt;
+  }
+  return c->deadline;
+}
+
 void CancelFunc::operator()() const {
   internal::CancelNode* const c = ctx_.canceller();
   if (c != nullptr) c->Cancel(Canceled(), Canceled());
@@ -67,6 +78,45 @@ std::pair<Context, CancelCauseFunc> WithCancelCause(const Context& parent) {
   Context ctx{internal::NodeRef(new internal::CancelNode(parent.node_.get()))};
   CancelCauseFunc cancel(ctx);
   return {std::move(ctx), std::move(cancel)};
+}
+
+std::pair<Context, CancelFunc> WithDeadlineCause(const Context& parent,
+                                                 absl::Time deadline,
+                                                 absl::Status cause) {
+  auto* const above = parent.canceller();
+  if (deadline == absl::InfiniteFuture() ||
+      (above != nullptr && above->deadline <= deadline)) {
+    return WithCancel(parent);
+  }
+  auto* const node = new internal::CancelNode(parent.node_.get(), deadline);
+  Context ctx{internal::NodeRef(node)};
+  CancelFunc cancel(ctx);
+  const absl::Duration left = deadline - Now();
+  if (left <= absl::ZeroDuration()) {
+    node->Cancel(internal::DeadlineExceeded(),
+                 cause.ok() ? internal::DeadlineExceeded() : cause);
+  } else if (!node->IsCancelled()) {
+    auto* const hook = new internal::DeadlineHook(ctx.node_, std::move(cause));
+    internal::StartTimer(hook, absl::ToInt64Nanoseconds(left));
+    node->Add(hook);
+  }
+  return {std::move(ctx), std::move(cancel)};
+}
+
+std::pair<Context, CancelFunc> WithDeadline(const Context& parent,
+                                            absl::Time deadline) {
+  return WithDeadlineCause(parent, deadline, absl::OkStatus());
+}
+
+std::pair<Context, CancelFunc> WithTimeout(const Context& parent,
+                                           absl::Duration timeout) {
+  return WithDeadline(parent, Now() + timeout);
+}
+
+std::pair<Context, CancelFunc> WithTimeoutCause(const Context& parent,
+                                                absl::Duration timeout,
+                                                absl::Status cause) {
+  return WithDeadlineCause(parent, Now() + timeout, std::move(cause));
 }
 
 Context WithoutCancel(const Context& parent) {

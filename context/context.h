@@ -30,8 +30,11 @@
 // Memory: what happened before a cancel is visible after a Recv from Done, an
 // Err that is not OK, and in functions of AfterFunc.
 //
-// Deadlines: there is no WithDeadline or WithTimeout until the runtime has
-// timers, so Deadline() is nullopt and no Err is DeadlineExceeded yet.
+// Deadlines cost a timer each, no thread and no goroutine. A context with a
+// deadline stays until then, even if nobody refers to it, unless it is cancelled:
+// so cancel it when its work is done. The deadline is a wall-clock time, but what
+// counts is how far off it is when the context is made: setting the clock later
+// does not move it. Under fake time (runtime/fake_time.h) it goes by that.
 #ifndef MPG_CONTEXT_CONTEXT_H_
 #define MPG_CONTEXT_CONTEXT_H_
 
@@ -76,15 +79,17 @@ class Context {
   // this context cannot be cancelled.
   RecvChan<Unit> Done() const;
 
-  // OK while Done is not closed; then why: Cancelled("context canceled").
+  // OK while Done is not closed; then why: Cancelled("context canceled") or
+  // DeadlineExceeded("context deadline exceeded").
   absl::Status Err() const;
 
-  // As Err, but the cause that was handed to the CancelCauseFunc that cancelled
+  // As Err, but the cause that was handed to the CancelCauseFunc, or with the
+  // deadline, that cancelled
   // this context or the ancestor from which it was reached.
   absl::Status Cause() const;
 
   // When this context will be cancelled by itself, if it will.
-  std::optional<absl::Time> Deadline() const { return std::nullopt; }
+  std::optional<absl::Time> Deadline() const;
 
   // What the nearest WithValue with this key has put there, or null. Lives as
   // long as this context.
@@ -116,6 +121,9 @@ class Context {
   template <class T, class V>
   friend Context WithValue(const Context& parent, const ContextKey<T>& key,
                            V&& value);
+  friend std::pair<Context, CancelFunc> WithDeadlineCause(const Context& parent,
+                                                          absl::Time deadline,
+                                                          absl::Status cause);
   friend Context WithoutCancel(const Context& parent);
   friend class StopFunc;
   friend StopFunc AfterFunc(const Context& ctx, absl::AnyInvocable<void()> fn);
@@ -133,6 +141,9 @@ class CancelFunc {
 
  private:
   friend std::pair<Context, CancelFunc> WithCancel(const Context& parent);
+  friend std::pair<Context, CancelFunc> WithDeadlineCause(const Context& parent,
+                                                          absl::Time deadline,
+                                                          absl::Status cause);
   explicit CancelFunc(Context ctx) : ctx_(std::move(ctx)) {}
   Context ctx_;
 };
@@ -172,6 +183,22 @@ inline Context Background() { return Context(); }
 // A context that ends by `CancelFunc` or when `parent` is cancelled.
 std::pair<Context, CancelFunc> WithCancel(const Context& parent);
 std::pair<Context, CancelCauseFunc> WithCancelCause(const Context& parent);
+
+// WithCancel, and cancelled with DeadlineExceeded at `deadline`, if `parent` has no
+// earlier one; at once if that has passed. InfiniteFuture is no deadline.
+std::pair<Context, CancelFunc> WithDeadline(const Context& parent,
+                                            absl::Time deadline);
+// WithDeadline(parent, Now() + timeout).
+std::pair<Context, CancelFunc> WithTimeout(const Context& parent,
+                                           absl::Duration timeout);
+// The same, with a Cause for when the deadline cancels it; OK stands for
+// "context deadline exceeded".
+std::pair<Context, CancelFunc> WithDeadlineCause(const Context& parent,
+                                                 absl::Time deadline,
+                                                 absl::Status cause);
+std::pair<Context, CancelFunc> WithTimeoutCause(const Context& parent,
+                                                absl::Duration timeout,
+                                                absl::Status cause);
 
 // `parent` with its values, but not cancelled when it is.
 Context WithoutCancel(const Context& parent);

@@ -1,5 +1,6 @@
 #include "context/context_node.h"
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -72,9 +73,33 @@ void AfterHook::Fire() {
 
 void AfterHook::Drop() { const AfterRef self = std::move(in_list); }
 
-CancelNode::CancelNode(ContextNode* p)
+void DeadlineHook::Fire() {
+  NodeRef last;
+  if (Claim()) last = std::move(node);
+  TimerHeap::Stop(this);
+  TimerNode::Unref();
+}
+
+void DeadlineHook::Expire(TimerNode* t, int64_t, int64_t) {
+  auto* const self = static_cast<DeadlineHook*>(t);
+  if (!self->Claim()) return;
+  const NodeRef node = std::move(self->node);
+  // Must not wait for who cancels it in this moment.
+  static_cast<CancelNode*>(node.get())
+      ->TryCancel(DeadlineExceeded(),
+                  self->cause.ok() ? DeadlineExceeded() : self->cause);
+}
+
+const absl::Status& DeadlineExceeded() {
+  static const auto* const status = new absl::Status(
+      absl::DeadlineExceededError("context deadline exceeded"));
+  return *status;
+}
+
+CancelNode::CancelNode(ContextNode* p, absl::Time at)
     : ContextNode(p, this),
       above(p == nullptr ? nullptr : p->canceller),
+      deadline(above == nullptr ? at : std::min(at, above->deadline)),
       lock(above == nullptr ? &own_lock : above->lock) {
   if (above == nullptr) return;
   RuntimeLockGuard guard(*lock);
@@ -146,10 +171,12 @@ void CancelNode::Mark(const absl::Status& why, const absl::Status& because,
 }
 
 void CancelNode::Cancel(const absl::Status& why, const absl::Status& because) {
-  if (IsCancelled()) {
-    Done().Recv();
-    return;
-  }
+  if (!TryCancel(why, because)) Done().Recv();
+}
+
+bool CancelNode::TryCancel(const absl::Status& why,
+                           const absl::Status& because) {
+  if (IsCancelled()) return false;
   ListLink fired;
   bool first = false;
   {
@@ -167,11 +194,8 @@ void CancelNode::Cancel(const absl::Status& why, const absl::Status& because) {
       }
     }
   }
-  if (first) {
-    FireAll(&fired);
-  } else {
-    Done().Recv();
-  }
+  if (first) FireAll(&fired);
+  return first;
 }
 
 void CancelNode::Add(Hook* hook) {

@@ -23,9 +23,11 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "base/lock.h"
 #include "channel/chan.h"
 #include "channel/unit.h"
+#include "timer/timer_heap.h"
 
 namespace mpg {
 namespace internal {
@@ -153,14 +155,41 @@ struct AfterHook final : Hook {
 };
 using AfterRef = std::shared_ptr<AfterHook>;
 
+// Cancels a context when its deadline has come. Keeps the context until then, or
+// until it is cancelled otherwise. Counted as a timer: by its heap and its list.
+struct DeadlineHook final : Hook, TimerNode {
+  DeadlineHook(NodeRef n, absl::Status why)
+      : TimerNode(&kOps), node(std::move(n)), cause(std::move(why)) {}
+  void Fire() override;
+  void Drop() override { Fire(); }
+
+  static void Expire(TimerNode* t, int64_t when, int64_t now);
+  static void Destroy(TimerNode* t) { delete static_cast<DeadlineHook*>(t); }
+  static constexpr TimerOps kOps = {Expire, nullptr, Destroy,
+                                    /*revocable=*/false, /*inheritable=*/true};
+
+  // Who claims it has `node`.
+  bool Claim() {
+    // acq_rel: as in AfterHook.
+    return !claimed.exchange(true, std::memory_order_acq_rel);
+  }
+  std::atomic<bool> claimed{false};
+  NodeRef node;
+  const absl::Status cause;
+};
+
 struct CancelNode final : ContextNode, ListLink {
-  explicit CancelNode(ContextNode* above);
+  // Is cancelled at `deadline` by somebody else, see DeadlineHook.
+  explicit CancelNode(ContextNode* above,
+                      absl::Time deadline = absl::InfiniteFuture());
   ~CancelNode() override;
   void BeforeEnd() override;
 
   RecvChan<Unit> Done();
   // Cancels this and all below. Later calls wait until Done is closed.
   void Cancel(const absl::Status& why, const absl::Status& because);
+  // The same, but returns false at once if somebody else has cancelled it.
+  bool TryCancel(const absl::Status& why, const absl::Status& because);
   bool IsCancelled() const {
     // acquire: pairs with the release in Mark.
     return cancelled.load(std::memory_order_acquire);
@@ -172,9 +201,10 @@ struct CancelNode final : ContextNode, ListLink {
   bool Remove(Hook* hook);
   bool StopAfter(AfterHook* after);
 
-  CancelNode* const above;  // the nearest ancestor that can be cancelled
-  RuntimeLock* const lock;  // of the tree
-  RuntimeLock own_lock;     // that lock, if above is null
+  CancelNode* const above;    // the nearest ancestor that can be cancelled
+  const absl::Time deadline;  // its own or an ancestor's, whichever is earlier
+  RuntimeLock* const lock;    // of the tree
+  RuntimeLock own_lock;       // that lock, if above is null
   std::atomic<bool> cancelled{false};
   // Written once, before `cancelled`.
   absl::Status err;
@@ -190,6 +220,8 @@ struct CancelNode final : ContextNode, ListLink {
   void Mark(const absl::Status& why, const absl::Status& because,
             ListLink* nodes, ListLink* fired);
 };
+
+const absl::Status& DeadlineExceeded();
 
 const void* FindValue(const ContextNode* node, const void* key);
 

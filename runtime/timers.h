@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/tick_clock.h"
+#include "runtime/start_timer.h"
 #include "timer/timer_heap.h"
 
 namespace mpg {
@@ -58,15 +59,8 @@ class PTimers final : public TimerHost {
 TimerHeap* TakeHeap();
 void ReturnHeap(TimerHeap* heap);  // empty, without a host
 
-// Starts t, which nobody else knows yet, to fire after d nanoseconds; with the
-// timers of the caller's P, or with those of the process (timer_service.h) on a
-// plain thread. Any thread.
-void StartTimer(TimerNode* t, int64_t d);
-// The same on behalf of g (null: a plain thread) and with the P of this thread.
+// StartTimer on behalf of g (null: a plain thread) and with the P of this thread.
 void StartTimerOf(G* g, TimerNode* t, int64_t d);
-// Starts t anew, wherever it is. Returns whether it was pending. Any thread.
-bool ResetTimer(TimerNode* t, int64_t d);
-
 // Nanoseconds; INT64_MAX stands for longer than anybody waits.
 inline int64_t TimerNanos(absl::Duration d) {
   return absl::ToInt64Nanoseconds(d);  // saturates
