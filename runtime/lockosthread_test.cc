@@ -145,6 +145,7 @@ TEST(LockOSThread, MainMayLock) {
     // Ends locked: m0 lives on all the same.
   });
   runtime.Run([&] { EXPECT_EQ(gettid(), home); });
+  runtime.Wait();
 }
 
 TEST(LockOSThread, SurvivesStopsOfTheWorld) {

@@ -67,10 +67,10 @@ TEST(TimeSched, ASleeperBehindABusyGoroutineWakesOnAnotherP) {
 
 // On one P, between goroutines that never block.
 TEST(TimeSched, TimersFireAmongGoroutinesThatOnlyYield) {
-  RunWith(1, [] {
-    std::atomic<bool> stop{false};
+  std::atomic<bool> stop{false};  // outlives the main goroutine
+  RunWith(1, [&stop] {
     for (int i = 0; i < 3; ++i) {
-      Go([&] {
+      Go([&stop] {
         while (!stop) Gosched();
       });
     }

@@ -37,11 +37,13 @@ inline RuntimeOptions Procs(int n) {
   return options;
 }
 
-// Runs `main` as the main goroutine of a Runtime with n Ps.
+// Runs `main` as the main goroutine of a Runtime with n Ps, until every
+// goroutine has ended: one that is abandoned leaks what it holds.
 template <class F>
 void RunWith(int n, F&& main) {
   Runtime runtime(Procs(n));
   runtime.Run(std::forward<F>(main));
+  runtime.Wait();
 }
 
 // Whether every goroutine of `runtime` but `running` of them is parked, provided
