@@ -29,7 +29,7 @@ class ABSL_LOCKABLE RuntimeLock {
   RuntimeLock& operator=(const RuntimeLock&) = delete;
 
   void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
-    ++ThisThread()->locks;
+    HoldPreemption();
     // An exchange rather than a compare-and-swap: it is the cheaper of the two
     // when nobody contends. If it overwrites kSleeping, LockSlow restores it.
     // acquire: pairs with the release in Unlock.
@@ -38,23 +38,24 @@ class ABSL_LOCKABLE RuntimeLock {
   }
 
   bool TryLock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) {
+    HoldPreemption();
     uint32_t expected = kUnlocked;
     // acquire: pairs with the release in Unlock. relaxed on failure: nothing
     // is read on the strength of it.
-    if (!state_.compare_exchange_strong(expected, kLocked,
-                                        std::memory_order_acquire,
-                                        std::memory_order_relaxed)) {
-      return false;
+    if (state_.compare_exchange_strong(expected, kLocked,
+                                       std::memory_order_acquire,
+                                       std::memory_order_relaxed)) {
+      return true;
     }
-    ++ThisThread()->locks;
-    return true;
+    ReleasePreemption();
+    return false;
   }
 
   void Unlock() ABSL_UNLOCK_FUNCTION() {
     // release: pairs with the acquire of the next Lock or TryLock.
     const uint32_t old = state_.exchange(kUnlocked, std::memory_order_release);
     if (ABSL_PREDICT_FALSE(old != kLocked)) UnlockSlow(old);
-    --ThisThread()->locks;
+    ReleasePreemption();
   }
 
   // For assertions only: somebody holds the lock, perhaps not the caller.

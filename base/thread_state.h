@@ -10,6 +10,7 @@
 #ifndef MPG_BASE_THREAD_STATE_H_
 #define MPG_BASE_THREAD_STATE_H_
 
+#include <atomic>
 #include <cstdint>
 
 #include "absl/base/attributes.h"
@@ -27,6 +28,9 @@ struct ThreadState {
   int32_t locks;
   // Set on threads that a Runtime runs goroutines on. Opaque here.
   void* m;
+  // The same while the goroutine is in Syscall, when `m` and `current` say that
+  // this is a plain thread.
+  void* syscall_m;
   uint64_t rand_state;
 };
 
@@ -54,11 +58,22 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline ThreadState* ThisThread() {
 #endif
 }
 
+// Forbid and allow preemption of this thread. They nest. The signal's handler
+// runs on the same thread, so it is the compiler alone that must keep the order.
+inline void HoldPreemption() {
+  ++ThisThread()->locks;
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+inline void ReleasePreemption() {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  --ThisThread()->locks;
+}
+
 // Forbids preemption of this thread in a scope. Nests.
 class NoPreempt {
  public:
-  NoPreempt() { ++ThisThread()->locks; }
-  ~NoPreempt() { --ThisThread()->locks; }
+  NoPreempt() { HoldPreemption(); }
+  ~NoPreempt() { ReleasePreemption(); }
   NoPreempt(const NoPreempt&) = delete;
   NoPreempt& operator=(const NoPreempt&) = delete;
 };

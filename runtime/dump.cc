@@ -123,7 +123,7 @@ std::string FormatCreatedBy(const G* g) {
 }
 
 void DumpOnFatalError() {
-  G* const self = CurrentG();
+  G* const self = CurrentOrCallingG();
   ForEachSchedRacy([&](Sched* s) {
     // Go: freezetheworld. Best effort: who does not come by is not waited for.
     // Not `stopping`: Run must not return.

@@ -10,7 +10,8 @@ namespace internal {
 
 G* CurrentGOrPanic() {
   CurrentSchedOrPanic();
-  return CurrentG();
+  if (G* g = CurrentG()) return g;
+  throw Panic("mpg: called within Syscall, where the thread is a plain one");
 }
 
 GExtra* ExtraOf(G* g) {
@@ -23,7 +24,7 @@ GExtra* ExtraOf(G* g) {
 void Gosched() {
   Waiter* w = ThisThread()->current;
   if (ABSL_PREDICT_FALSE(w == nullptr || w->ops != &internal::kGoroutineOps)) {
-    internal::CurrentSchedOrPanic();
+    w = internal::CurrentGOrPanic();
   }
   internal::Yield(static_cast<internal::G*>(w));
 }

@@ -91,6 +91,57 @@ ABSL_ATTRIBUTE_NOINLINE void Go(const GoOptions& options, F&& f,
   internal::CommitSpawn(slot, __builtin_return_address(0));
 }
 
+namespace internal {
+
+struct M;
+M* EnterSyscall();          // null: there is nothing to leave
+M* EnterBlockingSyscall();  // likewise
+void ExitSyscall(M* m);
+
+template <M* (*kEnter)()>
+class SyscallScope {
+ public:
+  SyscallScope() : m_(kEnter()) {}
+  ~SyscallScope() {
+    if (m_ != nullptr) ExitSyscall(m_);
+  }
+  SyscallScope(const SyscallScope&) = delete;
+  SyscallScope& operator=(const SyscallScope&) = delete;
+
+ private:
+  M* const m_;
+};
+
+}  // namespace internal
+
+// Returns f(), which may block the thread: in a system call, in a library that
+// knows nothing of goroutines. The other goroutines go on: sysmon takes the
+// caller's P away after 20 us or more if somebody else has use for it, and on
+// return the caller waits for one if there is none. Costs two atomic operations
+// when f is short. The goroutine stays on its thread while f runs.
+//
+// To mpg, f's thread is a plain thread meanwhile: a channel or Mutex in f blocks
+// the thread, Goid() is 0, Gosched and the like throw Panic; Go works, and so
+// does Syscall (it just calls). errno and exceptions come through. On a plain
+// thread Syscall just calls f.
+//
+// A Runtime that ends while f blocks waits for it for a second and then leaves
+// the thread behind, which never comes out of Syscall.
+// Go: entersyscall, exitsyscall (proc.go).
+template <class F>
+decltype(auto) Syscall(F&& f) {
+  internal::SyscallScope<internal::EnterSyscall> scope;
+  return std::forward<F>(f)();
+}
+
+// Syscall for an f that will block: gives the P away at once rather than after
+// 20 us. Go: entersyscallblock.
+template <class F>
+decltype(auto) BlockingSyscall(F&& f) {
+  internal::SyscallScope<internal::EnterBlockingSyscall> scope;
+  return std::forward<F>(f)();
+}
+
 // Lets other goroutines run; the caller goes on later. Go: runtime.Gosched.
 void Gosched();
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/panic.h"
 #include "runtime/dump.h"
@@ -33,6 +34,9 @@ SysmonOptions SysmonOptionsFor(const RuntimeOptions& o) {
   out.scheddetail = o.scheddetail;
   return out;
 }
+
+// How long the end of a Runtime waits for system calls.
+constexpr int64_t kCallGraceNs = 1'000'000'000;
 
 // All Scheds of the process: for dumps and deadlock detection.
 RuntimeLock scheds_mu;
@@ -83,7 +87,7 @@ Sched::Sched(const RuntimeOptions& o)
   AllScheds().push_back(this);
 }
 
-Sched::~Sched() {
+bool Sched::End() {
   {
     RuntimeLockGuard guard(scheds_mu);
     auto& all = AllScheds();
@@ -95,17 +99,52 @@ Sched::~Sched() {
   // falls. Therefore this order.
   sysmon->Stop();
   sysmon_thread.join();
-  while (foreign_calls.load() != 0 || nthreads.load() != 0) {
-    PreemptAll();
-    WakeLeaving();
-    usleep(50);
-  }
+  const bool all_left = AwaitThreads();
   JoinDeadThreads();
   // Before the stacks that sleepers' timers lie on go.
   for (int i = 0; i < allp_used.load(); ++i) {
     allp[i]->timers.heap()->Retire(ServiceTimers);
   }
   AbandonAll();
+  return all_left;
+}
+
+// Until every thread has left, or those that have not sit in system calls and
+// show no sign of coming back.
+bool Sched::AwaitThreads() {
+  int64_t give_up = 0;
+  while (foreign_calls.load() != 0 || nthreads.load() != 0) {
+    PreemptAll();
+    WakeLeaving();
+    usleep(50);
+    const int threads = nthreads.load();
+    if (threads == 0 || ThreadsInCalls() != threads) {
+      give_up = 0;
+    } else if (give_up == 0) {
+      give_up = NanoTime() + kCallGraceNs;
+    } else if (NanoTime() >= give_up) {
+      PrintError(
+          absl::StrCat("mpg: a Runtime has ended while ", threads,
+                       threads == 1 ? " goroutine is" : " goroutines are",
+                       " in Syscall; the thread",
+                       threads == 1 ? " is" : "s are", " left behind\n"));
+      return false;
+    }
+  }
+  return true;
+}
+
+int Sched::ThreadsInCalls() {
+  RuntimeLockGuard guard(mu);
+  int n = 0;
+  for (const M* m : allm) {
+    const G* g = m->curg.Acquire();
+    if (g != nullptr && g->Status() == GStatus::kSyscall) ++n;
+  }
+  return n;
+}
+
+Sched::~Sched() {
   // A thread that readied one of our goroutines may still be on its way out.
   while (foreign_calls.load() != 0) usleep(10);
   for (int i = 0; i < allp_used.load(); ++i) {
@@ -152,6 +191,7 @@ void Sched::AbandonAll() {
     for (;;) {
       // acquire: pairs with the release in SetGStatus.
       const GStatus status = g->status.load(std::memory_order_acquire);
+      if (status == GStatus::kSyscall) return;  // in a thread left behind
       if (status == GStatus::kRunnable && !g->stack) {
         g->fn.discard(&g->fn);
       } else if (status == GStatus::kRunnable) {
@@ -206,6 +246,7 @@ void Sched::Run(absl::AnyInvocable<void()> main) {
   g->flags |= kGFlagLocked;
   m->lockedg = g;
   main_returned = false;
+  main_goid = g->goid;
   // The first P for this thread, if one is idle; else the main goroutine waits
   // its turn and brings the P with it.
   const int i = idle_ps.TakeAny(0);

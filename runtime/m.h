@@ -47,6 +47,7 @@ struct M {
   OwnerCell<bool> spinning;  // out of work, looking for more
   bool end_thread = false;   // its locked goroutine has ended: so does it
   bool is_m0 = false;        // the thread of Runtime::Run; never ends by itself
+  bool retired = false;      // m0 that only waits for the end of Run
   P* nextp = nullptr;        // written by the waker before Note::Wakeup
   Note park;
   bool locked_asleep = false;  // Sched::mu: in StopLockedM

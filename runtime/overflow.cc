@@ -50,7 +50,7 @@ void PassOn(int signal, siginfo_t* info, void* context) {
 
 void OnFault(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
-  const G* g = CurrentG();
+  const G* g = CurrentOrCallingG();
   Stack hit;
   if (g != nullptr && g->stack &&
       g->sched->PoolOf(g)->IsGuardHit(info->si_addr, &hit) &&

@@ -5,7 +5,8 @@
 // Who owns a P, by status (only the owner uses what is marked so below):
 //   kIdle      the idle mask; whoever takes its bit becomes the owner
 //   kRunning   the M that holds it, p->m->p == p
-//   kSyscall   nobody for certain: the M in the call and sysmon compete
+//   kSyscall   whoever changes it first: the M that comes back from the call,
+//              sysmon, a stopper of the world, another M back from its call
 //   kGcstop    who stopped the world
 //   kDead      nobody: GOMAXPROCS went down
 #ifndef MPG_RUNTIME_P_H_
@@ -63,6 +64,8 @@ struct MPG_CACHELINE_ALIGNED P {
   OwnerCell<uint32_t> schedtick;
   // Counts all switches on this P, inherited slices too.
   OwnerCell<uint32_t> switches;
+  // Counts system calls, when their M comes back or has lost the P; owner.
+  OwnerCell<uint32_t> syscalltick;
   // Sends the next switch through g0, which looks at Sched and at
   // run_safe_point for the reason. Set by any thread after the reason; cleared
   // by the owner before it looks. seq_cst on both sides; the owner's look on

@@ -57,7 +57,7 @@ std::string DescribeException(const G* g) {
 }
 
 [[noreturn]] void OnTerminate() {
-  G* g = CurrentG();
+  G* g = CurrentOrCallingG();
   if (g == nullptr) {
     if (previous_handler != nullptr) previous_handler();
     abort();

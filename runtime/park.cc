@@ -16,20 +16,6 @@ namespace mpg {
 namespace internal {
 namespace {
 
-// Leaves g for whoever is next; `after` runs once g has left its stack.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void LeaveFor(M* m, G* g, G* next,
-                                                  AfterSwitchFn after) {
-  // The frame's address is as good as the stack pointer here.
-  if (ABSL_PREDICT_FALSE(static_cast<char*>(__builtin_frame_address(0)) <
-                         g->stack.hi - StackPool::kTrimKeep)) {
-    g->deep = true;
-  }
-  m->after = after;
-  m->after_g = g;
-  SwitchTo(m, g, next);
-  AfterSwitch(g);
-}
-
 // Other Ps may be idle: prev should not have to wait for this one.
 void PutGlobalAfterSwitch(M* m, G* prev) { m->sched->Inject(prev); }
 
@@ -167,6 +153,11 @@ G* CurrentG() {
   M* m = CurrentM();
   if (m == nullptr || m->curg.Get() == &m->g0) return nullptr;
   return m->curg;
+}
+
+G* CurrentOrCallingG() {
+  if (const M* m = static_cast<M*>(ThisThread()->syscall_m)) return m->curg;
+  return CurrentG();
 }
 
 void PutReady(P* p, G* g, bool next) {

@@ -47,7 +47,8 @@ void Sched::ScheduleLoop(M* m) {
       PrepareFirstRun(g);
     }
     Execute(m, g);
-    if (ABSL_PREDICT_FALSE(m->lockedg.Get() != nullptr) && !StopLockedM(m)) {
+    if (ABSL_PREDICT_FALSE(m->lockedg.Get() != nullptr || m->retired) &&
+        !StopLockedM(m)) {
       break;
     }
     if (ABSL_PREDICT_FALSE(m->end_thread) && !is_m0) {
@@ -116,7 +117,7 @@ G* Sched::FindRunnable(M* m) {
     if (m->p.Get() == nullptr) {
       // With a goroutine wired to it, m must not sleep among the idle ones: it
       // may have lost its P to a stop of the world before it ran its goroutine.
-      const bool goes_on = m->lockedg.Get() != nullptr
+      const bool goes_on = m->lockedg.Get() != nullptr || m->retired
                                ? StopLockedM(m)
                                : KeepTime(m) || StopM(m);
       if (!goes_on) return nullptr;

@@ -1,7 +1,9 @@
 #include "runtime/runtime.h"
 
 #include <utility>
+#include <vector>
 
+#include "base/lock.h"
 #include "runtime/sched.h"
 #include "runtime/spawn.h"
 
@@ -10,7 +12,14 @@ namespace mpg {
 Runtime::Runtime(RuntimeOptions options)
     : sched_(std::make_unique<internal::Sched>(options)) {}
 
-Runtime::~Runtime() = default;
+Runtime::~Runtime() {
+  if (sched_->End()) return;
+  // Reachable for ever: no leak.
+  static RuntimeLock mu;
+  static auto* left_behind = new std::vector<internal::Sched*>;
+  RuntimeLockGuard guard(mu);
+  left_behind->push_back(sched_.release());
+}
 
 void Runtime::Run(absl::AnyInvocable<void()> main) {
   sched_->Run(std::move(main));

@@ -46,7 +46,8 @@ class Runtime {
 
   // Ends the Runtime: running goroutines are stopped at their next call into
   // mpg (one that makes none keeps the destructor waiting), threads are joined,
-  // memory is returned. Goroutines that are left are abandoned: they are taken
+  // memory is returned. Threads that are still in a Syscall after a second are
+  // left behind instead, with a line on stderr and the Runtime's memory. Goroutines that are left are abandoned: they are taken
   // off what they wait for, their stacks are freed without unwinding, so
   // destructors of objects on them do not run. Must not be called by one of its
   // goroutines, nor while another thread is in Run, Go, Wait or Stats.

@@ -191,6 +191,9 @@ struct Sched {
   void NeedKeeper(int64_t when);        // any thread
   void DropStoppedTimers();             // any thread
 
+  // --- System calls (syscall.cc).
+  bool RetakeSyscallP(P* p);  // any thread; true: the caller owns p, kIdle
+
   // --- Goroutines wired to threads (locked.cc).
   bool StopLockedM(M* m);  // false: m is to leave
   void StartLockedM(M* m, G* g);
@@ -211,6 +214,7 @@ struct Sched {
   void ForEachP(P* own, absl::FunctionRef<void(P*)> fn);
   void CountStopped(P* p);
   void StopIdlePs();
+  void StopSyscallPs();
   void StopP(P* p);
   void ProcResize(int n);
   void RunSafePoint(P* p);
@@ -225,6 +229,7 @@ struct Sched {
   std::atomic<bool> main_done{false};
   std::atomic<bool> main_goexited{false};
   bool main_returned = false;   // the main goroutine's
+  int64_t main_goid = 0;        // written before the main goroutine runs
   std::atomic<int> waiters{0};  // threads in WaitIdle
   RuntimeLock wait_mu;
   std::vector<Note*> wait_notes;  // guarded by wait_mu
@@ -234,6 +239,10 @@ struct Sched {
   std::unique_ptr<Sysmon> sysmon;
   std::thread sysmon_thread;
 
+  // Before the destructor. False: threads are left, which need *this for ever.
+  bool End();
+  bool AwaitThreads();
+  int ThreadsInCalls();
   void Run(absl::AnyInvocable<void()> main);
   void MainEnds();
   void WakeM0(M* m, int64_t run);
@@ -283,6 +292,8 @@ class ForeignCall {
 inline M* CurrentM() { return static_cast<M*>(ThisThread()->m); }
 // The goroutine that this thread runs now; null also on a g0. (park.cc)
 G* CurrentG();
+// The same, or the goroutine whose Syscall this thread is in.
+G* CurrentOrCallingG();
 G* CurrentGOrPanic();
 GExtra* ExtraOf(G* g);  // the running goroutine's own, made on demand
 

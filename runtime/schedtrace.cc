@@ -50,7 +50,7 @@ std::string DetailOfP(const P* p) {
   return absl::StrCat(
       "  P", p->id, ": status=", static_cast<int>(p->status.load()),
       " schedtick=", p->schedtick.Get(),
-      " syscalltick=0 m=", m == nullptr ? "nil" : absl::StrCat(m->id),
+      " syscalltick=", p->syscalltick.Get(), " m=", m == nullptr ? "nil" : absl::StrCat(m->id),
       " runqsize=", p->runq.Size(), " gfreecnt=", p->gfree.Count(),
       " timerslen=0\n");
 }

@@ -261,7 +261,7 @@ void SetSpawnOptions(ClosureSlot* slot, const std::string& name,
 }
 
 Sched* CurrentSchedOrPanic() {
-  if (G* g = CurrentG()) return g->sched;
+  if (G* g = CurrentOrCallingG()) return g->sched;
   throw Panic(
       "mpg: called on a thread that runs no goroutine; "
       "use Runtime::Go or Runtime::Run");

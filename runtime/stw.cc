@@ -52,6 +52,15 @@ void Sched::StopIdlePs() {
   }
 }
 
+// Takes the Ps whose goroutines are in system calls.
+void Sched::StopSyscallPs() {
+  RuntimeLockGuard guard(mu);
+  const int procs = gomaxprocs.load();
+  for (int i = 0; i < procs; ++i) {
+    if (RetakeSyscallP(allp[i])) CountStopped(allp[i]);
+  }
+}
+
 // Stops p, which the caller owns, for the stopper.
 void Sched::StopP(P* p) {
   RuntimeLockGuard guard(mu);
@@ -77,6 +86,7 @@ void Sched::StopTheWorldWithLock(P* own) {
   for (;;) {
     PreemptAll();
     StopIdlePs();
+    StopSyscallPs();
     if (stopnote.SleepFor(kAskAgainNs)) break;
   }
 }
@@ -158,6 +168,11 @@ void Sched::ForEachP(P* own, absl::FunctionRef<void(P*)> fn) {
     PreemptAll();
     std::vector<P*> idle;
     for (int i = idle_ps.TakeAny(0); i >= 0; i = idle_ps.TakeAny(0)) {
+      RunSafePoint(allp[i]);
+      idle.push_back(allp[i]);
+    }
+    for (int i = 0; i < procs; ++i) {
+      if (!RetakeSyscallP(allp[i])) continue;
       RunSafePoint(allp[i]);
       idle.push_back(allp[i]);
     }

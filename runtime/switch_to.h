@@ -55,6 +55,20 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void AfterSwitch(G* self) {
   }
 }
 
+// Leaves g for whoever is next; `after` runs once g has left its stack.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void LeaveFor(M* m, G* g, G* next,
+                                                  AfterSwitchFn after) {
+  // The frame's address is as good as the stack pointer here.
+  if (ABSL_PREDICT_FALSE(static_cast<char*>(__builtin_frame_address(0)) <
+                         g->stack.hi - StackPool::kTrimKeep)) {
+    g->deep = true;
+  }
+  m->after = after;
+  m->after_g = g;
+  SwitchTo(m, g, next);
+  AfterSwitch(g);
+}
+
 // Starts fetching what a switch to g will touch. g may be running elsewhere by
 // now, or be dead: descriptors stay mapped, and a wrong prefetch does no harm.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PrefetchG(const G* g) {

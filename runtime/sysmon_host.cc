@@ -27,7 +27,7 @@ class SchedHost final : public SysmonHost {
     sample.status = StatusOf(p->status.load());
     sample.schedtick = p->schedtick;
     sample.switches = p->switches;
-    sample.syscalltick = 0;
+    sample.syscalltick = p->syscalltick;
     sample.has_local_work = !p->runq.Empty();
     return sample;
   }
@@ -40,7 +40,12 @@ class SchedHost final : public SysmonHost {
     return s_->nmspinning.load() + s_->idle_ps.Count() > 0;
   }
   void Preempt(int proc) override { s_->PreemptOne(s_->allp[proc]); }
-  bool RetakeSyscall(int, uint32_t) override { return false; }
+  bool RetakeSyscall(int proc, uint32_t syscalltick) override {
+    P* p = s_->allp[proc];
+    if (p->syscalltick != syscalltick || !s_->RetakeSyscallP(p)) return false;
+    s_->HandoffP(p);
+    return true;
+  }
   bool WakeForLocalWork(int) override {
     if (s_->idle_ps.Count() == 0) return false;
     s_->WakeP();

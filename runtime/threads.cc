@@ -212,6 +212,7 @@ M* Sched::AllocM0() {
     if (m->lockedg.Get() == nullptr && m->state.load() == MState::kActive) {
       m->park.Clear();
       m->left = false;
+      m->retired = false;
       return m;
     }
   }

@@ -1,0 +1,140 @@
+// Goroutines in system calls. Go: entersyscall, exitsyscall, entersyscallblock,
+// exitsyscall0 (proc.go).
+//
+// The P of a goroutine in a call is kSyscall, and whoever changes that owns it:
+// the M when it comes back, or somebody who has use for a P. The M's thread is a
+// plain thread for as long (ThreadState::syscall_m), so that code in the call can
+// neither park the goroutine nor use a P that it no longer has.
+#include <errno.h>
+
+#include <utility>
+
+#include "runtime/goroutine.h"
+#include "runtime/sched.h"
+#include "runtime/switch_to.h"
+
+namespace mpg {
+namespace internal {
+namespace {
+
+void PutGlobal(M* m, G* prev) { m->sched->Inject(prev); }
+
+// The thread of Run must come back when main returns, so no other goroutine may
+// block it: g goes on on another thread, and m0 runs nobody any more. Returns
+// g's M.
+ABSL_ATTRIBUTE_NOINLINE M* LeaveM0(G* g) {
+  M* m = g->m;
+  m->retired = true;
+  g->site = nullptr;
+  SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
+  LeaveFor(m, g, &m->g0, PutGlobal);
+  return g->m;
+}
+
+// Makes this thread a plain one for the call that its goroutine is about to make.
+// Returns its M, null if it runs no goroutine.
+M* BeginCall() {
+  ThreadState* t = ThisThread();
+  M* m = static_cast<M*>(t->m);
+  if (ABSL_PREDICT_FALSE(m == nullptr || m->curg.Get() == &m->g0)) {
+    return nullptr;
+  }
+  G* g = m->curg;
+  if (ABSL_PREDICT_FALSE(m->is_m0 && g->goid != m->sched->main_goid &&
+                         g->lockedm == nullptr)) {
+    m = LeaveM0(g);
+    t = ThisThread();
+  }
+  SetGStatus(g, GStatus::kRunning, GStatus::kSyscall);
+  t->m = nullptr;
+  t->current = nullptr;
+  t->syscall_m = m;
+  return m;
+}
+
+void RequeueAfterCall(M* m, G* prev) {
+  SetGStatus(prev, GStatus::kSyscall, GStatus::kRunnable);
+  m->sched->Inject(prev);
+}
+
+// m's P has been taken. Another one, or a place in the queue.
+ABSL_ATTRIBUTE_NOINLINE void ExitSlow(M* m, G* g) {
+  Sched* s = m->sched;
+  const int hint = m->p.Get() != nullptr ? m->p->id : 0;
+  const int saved_errno = errno;
+  m->p = nullptr;
+  // A stopper of the world who does not find this P idle finds it running.
+  const int i = s->stopping.load() ? -1 : s->idle_ps.TakeAny(hint);
+  if (i >= 0) {
+    s->sysmon->Wakeup();
+    s->AcquireP(m, s->allp[i]);
+    SetGStatus(g, GStatus::kSyscall, GStatus::kRunning);
+  }
+  errno = saved_errno;
+  if (i >= 0) return;
+  g->site = nullptr;
+  LeaveFor(m, g, &m->g0, RequeueAfterCall);
+}
+
+}  // namespace
+
+M* EnterSyscall() {
+  M* m = BeginCall();
+  if (m == nullptr) return nullptr;
+  // release: pairs with the compare-and-swaps that take the P. No barrier: a
+  // stopper of the world that misses this looks again.
+  m->p->status.store(PStatus::kSyscall, std::memory_order_release);
+  return m;
+}
+
+M* EnterBlockingSyscall() {
+  M* m = BeginCall();
+  if (m == nullptr) return nullptr;
+  const int saved_errno = errno;
+  m->sched->HandoffP(m->sched->ReleaseP(m));
+  errno = saved_errno;
+  return m;
+}
+
+void ExitSyscall(M* m) {
+  G* g = m->curg;
+  ThreadState* t = ThisThread();
+  t->syscall_m = nullptr;
+  t->m = m;
+  t->current = g;
+  P* p = m->p;
+  PStatus in_call = PStatus::kSyscall;
+  // acq_rel: pairs with whoever took and returned the P; with a P that has been
+  // through other hands, and is that of another M in a call now, as good.
+  if (ABSL_PREDICT_TRUE(p != nullptr && p->status.compare_exchange_strong(
+                                            in_call, PStatus::kRunning,
+                                            std::memory_order_acq_rel,
+                                            std::memory_order_relaxed))) {
+    if (ABSL_PREDICT_FALSE(p->m != m)) {
+      p->m = m;
+      p->schedtick = p->schedtick + 1;
+    }
+    p->syscalltick = p->syscalltick + 1;
+    SetGStatus(g, GStatus::kSyscall, GStatus::kRunning);
+  } else {
+    ExitSlow(m, g);
+  }
+  PreemptPoint(g);
+}
+
+bool Sched::RetakeSyscallP(P* p) {
+  PStatus in_call = PStatus::kSyscall;
+  // acq_rel: pairs with EnterSyscall and ExitSyscall. relaxed on failure: it is
+  // somebody else's.
+  if (!p->status.compare_exchange_strong(in_call, PStatus::kIdle,
+                                         std::memory_order_acq_rel,
+                                         std::memory_order_relaxed)) {
+    return false;
+  }
+  p->m = nullptr;
+  p->syscalltick = p->syscalltick + 1;
+  return true;
+}
+
+}  // namespace internal
+}  // namespace mpg
