@@ -122,8 +122,11 @@ class SyscallScope {
 //
 // To mpg, f's thread is a plain thread meanwhile: a channel or Mutex in f blocks
 // the thread, Goid() is 0, Gosched and the like throw Panic; Go works, and so
-// does Syscall (it just calls). errno and exceptions come through. On a plain
-// thread Syscall just calls f.
+// does Syscall (it just calls). On a plain thread Syscall just calls f.
+// Exceptions come through, and so does the value of errno; but compilers take
+// the address of errno for the same all through a function, and the caller may
+// be on another thread afterwards: look at errno in f, or in a function of its
+// own.
 //
 // A Runtime that ends while f blocks waits for it for a second and then leaves
 // the thread behind, which never comes out of Syscall.

@@ -116,6 +116,11 @@ void ExitSyscall(M* m) {
     }
     p->syscalltick = p->syscalltick + 1;
     SetGStatus(g, GStatus::kSyscall, GStatus::kRunning);
+    // relaxed: see P::interrupt, Waiter::preempt. Who wanted something of the P
+    // could not tell the goroutine.
+    if (p->interrupt.load(std::memory_order_relaxed)) {
+      g->preempt.store(true, std::memory_order_relaxed);
+    }
   } else {
     ExitSlow(m, g);
   }

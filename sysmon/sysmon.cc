@@ -163,16 +163,21 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
   if (!in_syscall && sample.status != SysmonHost::ProcStatus::kRunning) {
     return false;
   }
+  bool overstays = false;
   if (sample.schedtick != seen->schedtick || seen->schedwhen < 0) {
     seen->schedtick = sample.schedtick;
     seen->schedwhen = now;
   } else if (now - seen->schedwhen >= options_.time_slice_ns) {
     host_->Preempt(proc);
+    overstays = true;
   }
   if (!in_syscall) {
     return still && sample.has_local_work && host_->OthersIdle() &&
            host_->WakeForLocalWork(proc);
   }
+  // A goroutine that makes one short call after another is in one at most looks:
+  // its slice ends here. Go: sysretake.
+  if (overstays) return host_->RetakeSyscall(proc, sample.syscalltick);
   if (sample.syscalltick != seen->syscalltick) {
     seen->syscalltick = sample.syscalltick;
     seen->syscallwhen = now;
