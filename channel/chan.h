@@ -154,7 +154,16 @@ struct TypedOps {
   }
 
   static std::optional<T> Recv(HChan* c) {
-    if constexpr (kIsWord<T>) return RecvWord(c);
+    if constexpr (kIsWord<T>) {
+      return RecvWord(c);
+    } else {
+      return RecvObject(c);
+    }
+  }
+
+  // Not within Recv: clang gives up constructing `result` in place, which is a
+  // promise, where there is a second return, even one that is discarded.
+  static std::optional<T> RecvObject(HChan* c) {
     std::optional<T> result;
     RecvInto(c, result);
     return result;
@@ -189,7 +198,14 @@ struct TypedOps {
   }
 
   static std::optional<T> TryRecv(HChan* c, bool* closed) {
-    if constexpr (kIsWord<T>) return TryRecvWord(c, closed);
+    if constexpr (kIsWord<T>) {
+      return TryRecvWord(c, closed);
+    } else {
+      return TryRecvObject(c, closed);
+    }
+  }
+
+  static std::optional<T> TryRecvObject(HChan* c, bool* closed) {
     std::optional<T> result;
     TryRecvInto(c, &result, closed);
     return result;

@@ -231,10 +231,10 @@ TEST_P(FakeTime, GoexitEndsTheBubbleToo) {
 }
 
 TEST_P(FakeTime, BubblesAreIndependentOfEachOtherAndOfTheRest) {
-  RunWith(GetParam(), [] {
+  std::atomic<bool> stop{false};  // outlives the main goroutine
+  RunWith(GetParam(), [&stop] {
     WaitGroup wg;
-    std::atomic<bool> stop{false};
-    Go([&] {
+    Go([&stop] {
       while (!stop) Gosched();
     });
     for (int i = 1; i <= 5; ++i) {
