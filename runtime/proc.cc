@@ -38,6 +38,10 @@ void Sched::ScheduleLoop(M* m) {
   for (;;) {
     G* g = FindRunnable(m);
     if (g == nullptr) break;
+    if (ABSL_PREDICT_FALSE((g->flags & kGFlagInHandler) != 0)) {
+      WakeInHandler(ReleaseP(m), g->m);
+      continue;
+    }
     if (ABSL_PREDICT_FALSE((g->flags & kGFlagLocked) != 0 && g->lockedm != m)) {
       StartLockedM(m, g);
       continue;
