@@ -307,6 +307,7 @@ void Sched::GoIdle(M* m) {
   const int i = idle_ps.TakeAny(static_cast<uint32_t>(p->id));
   if (i < 0) return;  // whoever took the Ps sees the work
   AcquireP(m, allp[i]);
+  m->p->wants_keeper = true;  // we do not come to KeepTime after all
   if (was_spinning) {
     m->spinning = true;
     nmspinning.fetch_add(1);

@@ -186,7 +186,7 @@ struct Sched {
 
   bool KeepTime(M* m);
   int64_t EarliestTimer() const;
-  bool TimersUnkept() const;
+  bool TimersUnkept();
   void RunTimers(P* p, int64_t now);    // p's owner
   void TimerAdded(P* p, int64_t when);  // p's owner
   void NeedKeeper(int64_t when);        // any thread

@@ -123,8 +123,9 @@ void Sched::StartTheWorldWithLock(int new_procs) {
     }
   }
   for (P* p : with_work) StartM(p, /*spinning=*/false);
-  // Work may have come while nobody could be woken.
+  // Work may have come while nobody could be woken, and timers have moved.
   WakeP();
+  if (TimersUnkept()) WakeP();
   NotifyIdle();
 }
 
