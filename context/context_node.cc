@@ -8,6 +8,7 @@
 #include "base/lock.h"
 #include "base/park.h"
 #include "channel/chan.h"
+#include "runtime/start_timer.h"
 
 namespace mpg {
 namespace internal {
@@ -89,8 +90,7 @@ void DeadlineHook::Expire(TimerNode* t, int64_t, int64_t) {
       ->TryCancel(DeadlineExceeded(),
                   self->cause.ok() ? DeadlineExceeded() : self->cause);
   // The last reference may be to the user's values.
-  internal::RunAsUser([](void* ref) { delete static_cast<NodeRef*>(ref); },
-                      node);
+  RunAsUser([](void* ref) { delete static_cast<NodeRef*>(ref); }, node);
 }
 
 const absl::Status& DeadlineExceeded() {

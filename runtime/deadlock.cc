@@ -40,7 +40,7 @@ int64_t HelplessThreads() {
         s->nmidle.load() + s->nmlockedidle.load() + s->keeper.Kept() !=
             threads ||
         !s->runq.Empty() || !s->spill.Empty() || s->foreign_calls.load() != 0 ||
-        s->EarliestTimer() != TimerHeap::kNever) {
+        s->KeeperTime() != TimerHeap::kNever) {
       busy = true;
     }
     n += threads + 1 /* sysmon */;
@@ -54,7 +54,7 @@ int64_t HelplessThreads() {
 
 bool CheckDead(Sched* s) {
   // Something will happen, and a new period of idleness begin after it.
-  if (s->EarliestTimer() != TimerHeap::kNever) return false;
+  if (s->KeeperTime() != TimerHeap::kNever) return false;
   const uint64_t before = s->Switches();
   const int64_t live = s->LiveGoroutines();
   const bool main_left = s->m0.load() != nullptr && s->main_goexited.load();

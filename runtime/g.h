@@ -78,10 +78,10 @@ struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   EhState eh;               // C++ exception state while not running
   int32_t saved_errno = 0;  // errno while not running
   std::atomic<GStatus> status{GStatus::kIdle};
-  uint8_t flags = 0;  // GFlags
-  bool deep = false;  // was far down its stack when it parked
+  uint8_t flags = 0;      // GFlags
+  bool deep = false;      // was far down its stack when it parked
   uint8_t async_off = 0;  // AsyncPreemptOff scopes
-  Stack stack;        // empty until the first run
+  Stack stack;            // empty until the first run
   Sched* sched = nullptr;
   // Where it is parked; valid while kWaiting, and while kRunnable after that:
   // null if it became runnable in another way. Go: waitreason, waitunlockf,

@@ -97,6 +97,8 @@ bool Sched::HandleInterrupt(M* m) {
   p->timers.CheckSoon();  // PTimers::Earlier
   if (p->run_safe_point.load()) RunSafePoint(p);
   if (!MustLeave(m) && !gcwaiting.load()) {
+    // First, so that who has been preempted comes after those who are due.
+    p->timers.Check();
     EndTimeSlice(p);
     return true;
   }
@@ -130,6 +132,9 @@ G* Sched::FindRunnable(M* m) {
     if (m->p->timers.MayBeDue()) m->p->timers.Check();
     if (G* g = std::exchange(m->picked, nullptr)) return Found(m, g);
     if (G* g = LocalOrGlobal(m)) return Found(m, g);
+    if (ABSL_PREDICT_FALSE(net_waiters.load() != 0) && PollNetworkInto(m->p)) {
+      continue;
+    }
     if (G* g = Spin(m)) return Found(m, g);
     GoIdle(m);
   }

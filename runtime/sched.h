@@ -41,6 +41,11 @@
 //   argument one of the two sees the other; timer/timekeeper.h has the rest. Busy
 //   Ps look at their own timers at every switch.
 //
+//   The network is like a timer that is never due: while a goroutine waits for a
+//   descriptor, the keeper sleeps in epoll, for ever if need be. Who parks as the
+//   first (net_waiters, seq_cst) and goes on running others sees to a keeper as
+//   with T2. Busy Ps poll before they look for work elsewhere, sysmon every 10 ms.
+//
 // Lock order: world (a goroutine lock), then mu; the locks of the queues, free
 // lists and stack pools are leaves. Nothing is called out to under any of them.
 #ifndef MPG_RUNTIME_SCHED_H_
@@ -67,6 +72,7 @@
 #include "queue/spill_list.h"
 #include "runtime/g.h"
 #include "runtime/m.h"
+#include "runtime/netpoll.h"
 #include "runtime/options.h"
 #include "runtime/owner_cell.h"
 #include "runtime/p.h"
@@ -182,15 +188,28 @@ struct Sched {
   void DetachThread();
 
   // --- Timers (timers.cc).
-  Timekeeper keeper;
+  NetSleep net_sleep;
+  Timekeeper keeper{&net_sleep};
 
   bool KeepTime(M* m);
   int64_t EarliestTimer() const;
+  int64_t KeeperTime() const;  // until when the keeper is to sleep
   bool TimersUnkept();
   void RunTimers(P* p, int64_t now);    // p's owner
   void TimerAdded(P* p, int64_t when);  // p's owner
   void NeedKeeper(int64_t when);        // any thread
   void DropStoppedTimers();             // any thread
+
+  // --- The network (net_sched.cc).
+  std::atomic<int> net_waiters{0};  // goroutines that wait for a descriptor
+  std::atomic<bool> net_polling{false};  // an M does without blocking
+  std::atomic<int64_t> last_poll{0};     // NanoTime
+
+  absl::Status UseNetPoll();
+  void NetWaiterCame();        // p's owner
+  bool PollNetworkInto(P* p);  // p's owner
+  bool PollNetworkForeign();   // any thread
+  bool NetworkUnpolled() const;
 
   // --- System calls (syscall.cc).
   bool RetakeSyscallP(P* p);  // any thread; true: the caller owns p, kIdle

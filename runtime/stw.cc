@@ -123,6 +123,7 @@ void Sched::StartTheWorldWithLock(int new_procs) {
     }
   }
   for (P* p : with_work) StartM(p, /*spinning=*/false);
+  if (NetworkUnpolled()) PollNetworkForeign();
   // Work may have come while nobody could be woken, and timers have moved.
   WakeP();
   if (TimersUnkept()) WakeP();

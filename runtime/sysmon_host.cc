@@ -50,6 +50,7 @@ class SchedHost final : public SysmonHost {
     asked_[proc] = tick;
     return true;
   }
+  int64_t NextDue() override { return s_->EarliestTimer(); }
   bool RetakeSyscall(int proc, uint32_t syscalltick) override {
     P* p = s_->allp[proc];
     if (p->syscalltick != syscalltick || !s_->RetakeSyscallP(p)) return false;
@@ -61,8 +62,10 @@ class SchedHost final : public SysmonHost {
     s_->WakeP();
     return true;
   }
-  int64_t LastPoll() override { return 0; }
-  bool PollNetwork() override { return false; }
+  int64_t LastPoll() override {
+    return s_->NetworkUnpolled() ? s_->last_poll.load() : 0;
+  }
+  bool PollNetwork() override { return s_->PollNetworkForeign(); }
   // Of interest only if it would be nobody else's: busy Ps look by themselves,
   // and a keeper wakes for all.
   int64_t NextTimer() override {

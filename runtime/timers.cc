@@ -96,9 +96,16 @@ int64_t Sched::EarliestTimer() const {
   return when;
 }
 
+int64_t Sched::KeeperTime() const {
+  const int64_t when = EarliestTimer();
+  return when == TimerHeap::kNever && net_waiters.load() != 0
+             ? TimerHeap::kMaxWhen
+             : when;
+}
+
 bool Sched::TimersUnkept() {
   // Tells a keeper that sleeps for longer.
-  const int64_t when = EarliestTimer();
+  const int64_t when = KeeperTime();
   return when != TimerHeap::kNever && !keeper.WakeFor(when);
 }
 
@@ -127,14 +134,14 @@ void Sched::DropStoppedTimers() {
     TimerHeap* heap = allp[i]->timers.heap();
     if (heap->Stopped() != 0) heap->Compact();
   }
-  if (EarliestTimer() == TimerHeap::kNever && keeper.Kept()) keeper.WakeFor(0);
+  if (KeeperTime() == TimerHeap::kNever && keeper.Kept()) keeper.WakeFor(0);
   CompactServiceTimers();
 }
 
 // m holds no P and has nothing to do: keeps the time if nobody else does. True:
 // a timer was due, and m has a P.
 bool Sched::KeepTime(M* m) {
-  const bool due = keeper.Keep([this] { return EarliestTimer(); },
+  const bool due = keeper.Keep([this] { return KeeperTime(); },
                                [this, m] { return MustLeave(m); });
   if (MustLeave(m)) {
     if (TimersUnkept()) WakeP();
@@ -144,10 +151,15 @@ bool Sched::KeepTime(M* m) {
   // If there is none, all Ps are busy and look by themselves; whoever idles one
   // after this comes here.
   const int i = idle_ps.TakeAny(0);
-  if (i < 0) return false;
+  if (i < 0) {
+    // Nobody else may come to poll for long.
+    if (NetworkUnpolled()) PollNetworkForeign();
+    return false;
+  }
   sysmon->Wakeup();
   AcquireP(m, allp[i]);
   RunTimers(m->p, NanoTime());
+  if (net_waiters.load() != 0) PollNetworkInto(m->p);
   return true;
 }
 
@@ -168,8 +180,10 @@ void Sched::RunTimers(P* p, int64_t now) {
 
 void RunAsUser(void (*fn)(void*), void* arg) {
   const M* m = CurrentM();
-  const bool on_g0 = m != nullptr && m->curg.Get() == &m->g0;
-  if (!on_g0 && ThisThread()->locks == 0) {
+  // Between goroutines (M::after) the stack belongs to neither.
+  const bool scheduler =
+      m != nullptr && (m->curg.Get() == &m->g0 || m->after != nullptr);
+  if (!scheduler && ThisThread()->locks == 0) {
     fn(arg);
   } else if (m != nullptr) {
     SpawnClosure(m->sched, nullptr, [fn, arg] { fn(arg); });
@@ -185,16 +199,17 @@ void StartTimerOf(G* g, TimerNode* t, int64_t d) {
     bubble->heap()->Start(t, AddSaturating(bubble->Now(), d));
     return;
   }
+  DeadTimers dead;       // destroyed after no_preempt
   NoPreempt no_preempt;  // stay on this P
   P* p = TimerP();
   if (p == nullptr) {
     const int64_t when = AddSaturating(NanoTime(), d);
-    if (ServiceTimers()->Start(t, when)) ServiceTimerAdded(when);
+    if (ServiceTimers()->Start(t, when, &dead)) ServiceTimerAdded(when);
     return;
   }
   const int64_t now = p->timers.Now();
   const int64_t when = AddSaturating(now, d);
-  if (p->timers.heap()->Start(t, when)) {
+  if (p->timers.heap()->Start(t, when, &dead)) {
     p->timers.CheckBy(when, now);
     p->sched->TimerAdded(p, when);
   }
@@ -204,18 +219,19 @@ bool ResetTimer(TimerNode* t, int64_t d) {
   if (Bubble* bubble = BubbleOf(CurrentG())) {
     return bubble->heap()->Reset(t, AddSaturating(bubble->Now(), d), nullptr);
   }
+  DeadTimers dead;       // destroyed after no_preempt
   NoPreempt no_preempt;  // stay on this P
   P* p = TimerP();
   bool earliest;
   if (p == nullptr) {
     const int64_t when = AddSaturating(NanoTime(), d);
-    const bool pending = ServiceTimers()->Reset(t, when, &earliest);
+    const bool pending = ServiceTimers()->Reset(t, when, &earliest, &dead);
     if (earliest) ServiceTimerAdded(Soonest(ServiceTimers(), when));
     return pending;
   }
   const int64_t now = p->timers.Now();
   const int64_t when = AddSaturating(now, d);
-  const bool pending = p->timers.heap()->Reset(t, when, &earliest);
+  const bool pending = p->timers.heap()->Reset(t, when, &earliest, &dead);
   if (earliest) {
     const int64_t soonest = Soonest(p->timers.heap(), when);
     p->timers.CheckBy(soonest, now);

@@ -174,10 +174,10 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
     overstays = true;
     if (host_->Preempt(proc)) any_forced = true;
   }
-  if (!overstays) {
-    next_slice_end_ =
-        std::min(next_slice_end_, seen->schedwhen + options_.time_slice_ns);
-  }
+  next_slice_end_ = std::min(
+      next_slice_end_,
+      overstays ? std::max(host_->NextDue(), now + options_.min_sleep_ns)
+                : seen->schedwhen + options_.time_slice_ns);
   if (!in_syscall) {
     return (still && sample.has_local_work && host_->OthersIdle() &&
             host_->WakeForLocalWork(proc)) ||

@@ -76,6 +76,9 @@ class SysmonHost {
   // The goroutine there has used up its slice: asks it to give way. True: look
   // again soon, it is to be forced (then Preempt is called once more).
   virtual bool Preempt(int proc) = 0;
+  // When somebody may want what an overstaying goroutine occupies: the earliest
+  // timer; INT64_MAX: nobody that is known of.
+  virtual int64_t NextDue() = 0;
   // False: the thread came back meanwhile. `syscalltick` is what was sampled.
   virtual bool RetakeSyscall(int proc, uint32_t syscalltick) = 0;
   // True if somebody was woken.

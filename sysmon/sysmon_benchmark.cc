@@ -20,6 +20,7 @@ class BusyHost final : public SysmonHost {
   bool AllIdle() override { return false; }
   bool OthersIdle() override { return false; }
   bool Preempt(int) override { return false; }
+  int64_t NextDue() override { return INT64_MAX; }
   bool RetakeSyscall(int, uint32_t) override { return false; }
   bool WakeForLocalWork(int) override { return false; }
   int64_t LastPoll() override { return 0; }

@@ -42,6 +42,7 @@ class FakeHost final : public SysmonHost {
     Log("preempt", proc);
     return force;
   }
+  int64_t NextDue() override { return next_due; }
   bool RetakeSyscall(int proc, uint32_t) override {
     Log("retake", proc);
     return true;
@@ -80,6 +81,7 @@ class FakeHost final : public SysmonHost {
   bool all_idle = false;
   bool others_idle = false;
   bool force = false;  // what Preempt returns
+  int64_t next_due = kForever;
   int64_t last_poll = 0;
   int64_t next_timer = kForever;
   std::vector<std::string> log;
@@ -126,6 +128,19 @@ TEST_F(SysmonTest, LooksAtTheEndOfASliceAndSoonAgainWhenTheHostForces) {
   }
   EXPECT_LE(clock.now - began, options.time_slice_ns + 20 * kUs);
   EXPECT_EQ(sysmon.Step(), 20 * kUs);
+}
+
+TEST_F(SysmonTest, LooksWhenATimerIsDueBehindWhoOverstays) {
+  Sysmon sysmon(&host, &clock, options);
+  for (int64_t end = clock.now + 100 * kMs; clock.now < end;) {
+    clock.now += sysmon.Step();
+  }
+  const int preempts = host.Count("preempt 0");
+  host.next_due = clock.now + 3 * kMs;
+  EXPECT_EQ(sysmon.Step(), 3 * kMs);
+  clock.now = host.next_due;
+  EXPECT_EQ(sysmon.Step(), 20 * kUs);
+  EXPECT_EQ(host.Count("preempt 0"), preempts + 2);
 }
 
 TEST_F(SysmonTest, RetakesAtTheEndOfASliceFromWhoMakesManyShortCalls) {
@@ -298,6 +313,7 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
     bool AllIdle() override { return all_idle.load(); }
     bool OthersIdle() override { return false; }
     bool Preempt(int) override { return false; }
+    int64_t NextDue() override { return kForever; }
     bool RetakeSyscall(int, uint32_t) override { return false; }
     bool WakeForLocalWork(int) override { return false; }
     int64_t LastPoll() override { return 0; }

@@ -47,13 +47,22 @@ bool Timekeeper::Watch(int64_t* published,
     const int64_t now = NanoTime();
     if (until <= now) return true;
     const int64_t wake = std::max(until, last_wake_ + kMinGapNs);
-    if (note_.SleepFor(wake - now)) {
-      Consume(until);
-    } else {
-      last_wake_ = NanoTime();
+    switch (SleepFor(wake - now)) {
+      case KeeperWake::kWoken:
+        Consume(until);
+        break;
+      case KeeperWake::kEvent:
+        return true;
+      case KeeperWake::kTimeout:
+        last_wake_ = NanoTime();
     }
   }
   return false;
+}
+
+KeeperWake Timekeeper::SleepFor(int64_t ns) {
+  if (sleep_ != nullptr) return sleep_->SleepFor(&note_, ns);
+  return note_.SleepFor(ns) ? KeeperWake::kWoken : KeeperWake::kTimeout;
 }
 
 // Takes in a wake-up that has come or is about to.
@@ -75,6 +84,7 @@ bool Timekeeper::WakeFor(int64_t when) {
   while (until > when || (until >= 0 && when == 0)) {
     if (until_.compare_exchange_weak(until, kWoken)) {
       note_.Wakeup();
+      if (sleep_ != nullptr) sleep_->Woken();
       return true;
     }
   }

@@ -27,12 +27,31 @@
 
 namespace mpg {
 
+// Why a keeper's sleep has ended.
+enum class KeeperWake {
+  kTimeout,
+  kWoken,  // its note is signaled
+  kEvent,  // something else that it waits for as well has come
+};
+
+// How the keeper sleeps; by default on the note alone.
+class KeeperSleep {
+ public:
+  virtual ~KeeperSleep() = default;
+  // Sleeps for ns, until the note is signaled, or for what else it knows. The
+  // note stays signaled.
+  virtual KeeperWake SleepFor(Note* note, int64_t ns) = 0;
+  // The note has been signaled. Any thread.
+  virtual void Woken() = 0;
+};
+
 class Timekeeper {
  public:
   // What `earliest` returns when there is no timer: TimerHeap::kNever.
   static constexpr int64_t kNever = INT64_MAX;
 
   Timekeeper() = default;
+  explicit Timekeeper(KeeperSleep* sleep) : sleep_(sleep) {}
   Timekeeper(const Timekeeper&) = delete;
   Timekeeper& operator=(const Timekeeper&) = delete;
 
@@ -41,7 +60,7 @@ class Timekeeper {
   // somebody wakes the keeper. Returns false at once if another thread keeps the
   // time (that one is told if it sleeps for too long) or there is no timer, and
   // false when the last timer is gone or leave() is true; true when a timer is
-  // due. The caller keeps the time no more when this returns, and whoever has
+  // due or there was an event. The caller keeps the time no more when this returns, and whoever has
   // added a timer meanwhile may have relied on it: if timers are left and there
   // are other idle threads, one of them should be made to come to Keep.
   bool Keep(absl::FunctionRef<int64_t()> earliest,
@@ -63,12 +82,14 @@ class Timekeeper {
              absl::FunctionRef<bool()> leave);
   void Consume(int64_t published);
   void Resign(int64_t published);
+  KeeperWake SleepFor(int64_t ns);
 
   // Until when the keeper sleeps. Changed from a time by the keeper, or to
   // kWoken by who wakes it, who then signals note_.
   std::atomic<int64_t> until_{kNobody};
   int64_t last_wake_ = 0;  // the keeper's
   Note note_;
+  KeeperSleep* const sleep_ = nullptr;
 };
 
 }  // namespace mpg

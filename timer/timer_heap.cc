@@ -52,6 +52,21 @@ bool TimerNode::Pending() const {
   return WhenOf(w) != 0 || (w & kFiring) != 0;
 }
 
+// Nobody else has a reference, so the word is free.
+void DeadTimers::Add(TimerNode* t) {
+  t->word.store(reinterpret_cast<uintptr_t>(first_));
+  first_ = t;
+}
+
+void DeadTimers::Destroy() {
+  while (first_ != nullptr) {
+    TimerNode* const t = first_;
+    first_ =
+        reinterpret_cast<TimerNode*>(static_cast<uintptr_t>(t->word.load()));
+    t->ops->destroy(t);
+  }
+}
+
 void TimerHeap::SetHost(TimerHost* host) {
   RuntimeLockGuard guard(mu_);
   host_ = host;
@@ -70,7 +85,8 @@ bool TimerHeap::Stop(TimerNode* t) {
   return true;
 }
 
-bool TimerHeap::Reset(TimerNode* t, int64_t when, bool* earliest) {
+bool TimerHeap::Reset(TimerNode* t, int64_t when, bool* earliest,
+                      DeadTimers* dead) {
   when = std::clamp<int64_t>(when, 1, kMaxWhen);
   const bool counted = t->ops->destroy != nullptr;
   if (earliest != nullptr) *earliest = false;
@@ -85,7 +101,7 @@ bool TimerHeap::Reset(TimerNode* t, int64_t when, bool* earliest) {
     if (counted) t->Ref();
     if (t->word.compare_exchange_strong(w,
                                         WordOf(when, kHeaped | kInserting))) {
-      const bool first = Insert(t, when);
+      const bool first = Insert(t, when, dead);
       if (earliest != nullptr) *earliest = first;
       return (w & kFiring) != 0;
     }
@@ -105,8 +121,8 @@ bool TimerHeap::Reset(TimerNode* t, int64_t when, bool* earliest) {
 
 // Makes the entry of a timer that the caller has marked kInserting. Returns
 // whether it is the earliest.
-bool TimerHeap::Insert(TimerNode* t, int64_t when) {
-  Locked locked(this);
+bool TimerHeap::Insert(TimerNode* t, int64_t when, DeadTimers* dead) {
+  Locked locked(this, dead);
   TrimLocked();
   try {
     Reserve();
@@ -132,9 +148,9 @@ bool TimerHeap::Insert(TimerNode* t, int64_t when) {
   return first;
 }
 
-bool TimerHeap::Start(TimerNode* t, int64_t when) {
+bool TimerHeap::Start(TimerNode* t, int64_t when, DeadTimers* dead) {
   when = std::clamp<int64_t>(when, 1, kMaxWhen);
-  Locked locked(this);
+  Locked locked(this, dead);
   TrimLocked();
   Reserve();
   // relaxed: nobody knows t yet; who finds it in the heap has locked mu_, and
@@ -220,22 +236,8 @@ bool TimerHeap::TryDrop(const Entry& e) {
   // relaxed: a figure, written under mu_.
   seen_stops_.store(seen_stops_.load(std::memory_order_relaxed) + 1,
                     std::memory_order_relaxed);
-  if (t->UnrefIsLast()) {
-    // Nobody else has it, so its word is ours to use.
-    t->word.store(reinterpret_cast<uintptr_t>(dead_));
-    dead_ = t;
-  }
+  if (t->UnrefIsLast()) dead_->Add(t);
   return true;
-}
-
-TimerHeap::Locked::~Locked() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-  TimerNode* dead = std::exchange(heap_->dead_, nullptr);
-  heap_->mu_.Unlock();
-  while (dead != nullptr) {
-    TimerNode* const t = dead;
-    dead = reinterpret_cast<TimerNode*>(static_cast<uintptr_t>(t->word.load()));
-    t->ops->destroy(t);
-  }
 }
 
 // Drops what has come to the top or stands at the end: the last timer started

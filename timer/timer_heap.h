@@ -111,6 +111,21 @@ class TimerHost {
   virtual void Earlier(int64_t when) = 0;
 };
 
+// Timers that have lost their last reference, to be destroyed where that may be
+// done: their destruction may be the user's code.
+class DeadTimers {
+ public:
+  DeadTimers() = default;
+  ~DeadTimers() { Destroy(); }
+  DeadTimers(const DeadTimers&) = delete;
+  DeadTimers& operator=(const DeadTimers&) = delete;
+  void Add(TimerNode* t);
+  void Destroy();
+
+ private:
+  TimerNode* first_ = nullptr;  // linked through TimerNode::word
+};
+
 class TimerHeap {
  public:
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
@@ -128,12 +143,15 @@ class TimerHeap {
   // Makes t fire at `when` (clamped to 1 .. kMaxWhen). A timer that no heap has
   // goes into this one; another stays where it is. Returns whether it was
   // pending. *earliest (may be null) tells whether t went into this heap as the
-  // earliest; the host is told of changes in another heap only.
-  bool Reset(TimerNode* t, int64_t when, bool* earliest);
+  // earliest; the host is told of changes in another heap only. Stopped timers
+  // that are dropped on the way and have no other reference go to *dead; null:
+  // they are destroyed at once.
+  bool Reset(TimerNode* t, int64_t when, bool* earliest,
+             DeadTimers* dead = nullptr);
 
   // Reset for a timer that was never started and that nobody else knows yet:
   // saves a third of the time. Returns whether it is the earliest.
-  bool Start(TimerNode* t, int64_t when);
+  bool Start(TimerNode* t, int64_t when, DeadTimers* dead = nullptr);
 
   // t fires no more. False: it was not pending; it has fired, perhaps just now,
   // or was stopped before.
@@ -176,23 +194,29 @@ class TimerHeap {
     int64_t when;
     bool unref;  // of a reference that Run has taken for the call
   };
-  // Holds mu_, and destroys what lost its last reference meanwhile after it has
-  // released it: that may call the user's code.
+  // Holds mu_. What loses its last reference meanwhile goes to *dead, or is
+  // destroyed when the lock has been released.
   class ABSL_SCOPED_LOCKABLE Locked {
    public:
-    explicit Locked(TimerHeap* heap) ABSL_EXCLUSIVE_LOCK_FUNCTION(heap->mu_)
+    explicit Locked(TimerHeap* heap, DeadTimers* dead = nullptr)
+        ABSL_EXCLUSIVE_LOCK_FUNCTION(heap->mu_)
         : heap_(heap) {
       heap_->mu_.Lock();
+      heap_->dead_ = dead != nullptr ? dead : &own_;
     }
-    ~Locked() ABSL_UNLOCK_FUNCTION();
+    ~Locked() ABSL_UNLOCK_FUNCTION() {
+      heap_->dead_ = nullptr;
+      heap_->mu_.Unlock();
+    }
     Locked(const Locked&) = delete;
     Locked& operator=(const Locked&) = delete;
 
    private:
     TimerHeap* const heap_;
+    DeadTimers own_;
   };
 
-  bool Insert(TimerNode* t, int64_t when);
+  bool Insert(TimerNode* t, int64_t when, DeadTimers* dead);
   static void PushEarlier(TimerNode* t, int64_t when);
   void Settle(TimerNode* t, uint64_t* word) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool Valid(const Entry& e) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -212,8 +236,7 @@ class TimerHeap {
 
   mutable RuntimeLock mu_;
   std::vector<Entry> entries_ ABSL_GUARDED_BY(mu_);
-  // Without references, linked through `word`; see Locked.
-  TimerNode* dead_ ABSL_GUARDED_BY(mu_) = nullptr;
+  DeadTimers* dead_ ABSL_GUARDED_BY(mu_) = nullptr;  // of the Locked
   TimerHost* host_ ABSL_GUARDED_BY(mu_) = nullptr;
   std::atomic<int64_t> next_when_{kNever};  // written under mu_. Go: timer0When
   // Stops of timers that have an entry here, and entries that were superseded.

@@ -5,6 +5,7 @@
 #include "tests/rows/chan_rows.h"
 #include "tests/rows/driver.h"
 #include "tests/rows/sched_rows.h"
+#include "tests/rows/stall_rows.h"
 #include "tests/rows/sync_rows.h"
 #include "tests/rows/time_rows.h"
 
@@ -14,5 +15,6 @@ int main(int argc, char** argv) {
   mpg::rows::AddChanRows(&benches);
   mpg::rows::AddSyncRows(&benches);
   mpg::rows::AddTimeRows(&benches);
+  mpg::rows::AddStallRows(&benches);
   return mpg::rows::Main(argc, argv, benches);
 }

@@ -1,0 +1,59 @@
+// The network poller in the schedule loop. Go: findRunnable, injectglist.
+#include "base/clock.h"
+#include "runtime/netpoll.h"
+#include "runtime/sched.h"
+
+namespace mpg {
+namespace internal {
+
+// The keeper has to sleep in epoll from now on.
+absl::Status Sched::UseNetPoll() {
+  if (net_sleep.InUse()) return absl::OkStatus();
+  absl::Status status = net_sleep.Use();
+  // One that sleeps on its note moves over.
+  if (status.ok()) keeper.WakeFor(0);
+  return status;
+}
+
+// A goroutine of p has parked, the first to wait for the network. Usually p is
+// idle before anything comes; if it goes on, somebody else should wait.
+void Sched::NetWaiterCame() {
+  // relaxed: a figure for sysmon.
+  last_poll.store(NanoTime(), std::memory_order_relaxed);
+  if (idle_ps.Count() == 0) return;
+  if (P* p = CurrentM()->p) p->wants_keeper = true;
+}
+
+// True: goroutines were put into p's ring. At most one M polls like this at once.
+bool Sched::PollNetworkInto(P* p) {
+  // relaxed: only to keep a second one away.
+  if (net_polling.exchange(true, std::memory_order_relaxed)) return false;
+  int n = 0;
+  NetPoll([&](Waiter* w) {
+    G* const g = static_cast<G*>(w);
+    if (g->sched != this) {
+      Ready(w);
+      return;
+    }
+    SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+    p->runq.Put<kSpawnLimit>(g, false, SpillTo(p));
+    ++n;
+  });
+  net_polling.store(false, std::memory_order_relaxed);
+  last_poll.store(NanoTime(), std::memory_order_relaxed);
+  if (n > 1) WakeForRing();
+  return n != 0;
+}
+
+bool Sched::PollNetworkForeign() {
+  last_poll.store(NanoTime(), std::memory_order_relaxed);
+  return NetPoll([](Waiter* w) { Ready(w); }) != 0;
+}
+
+// Somebody waits for the network, and no keeper does it for all.
+bool Sched::NetworkUnpolled() const {
+  return net_waiters.load() != 0 && !net_sleep.Blocked();
+}
+
+}  // namespace internal
+}  // namespace mpg
