@@ -314,7 +314,8 @@ TEST(Preempt, TheEndOfTheRuntimeWaitsForLoops) {
 std::atomic<int> user_signals{0};
 
 TEST(Preempt, OtherSigurgSignalsGoWhereTheyWent) {
-  // The handler is installed once in the process: a child has a fresh one.
+  // The handler is installed once in a process, and this needs another one.
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(
       {
         signal(SIGURG, [](int) { ++user_signals; });
