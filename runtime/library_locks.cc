@@ -138,7 +138,9 @@ void FindLockingFunctions() {
       reinterpret_cast<uintptr_t>(dlsym(RTLD_DEFAULT, "gnu_get_libc_version")));
   const bool in_program =
       home.Has(reinterpret_cast<uintptr_t>(&FindLockingFunctions));
-  if (!in_libc && !in_program) allocator = home;
+  // A sanitizer's library intercepts all sorts of calls.
+  const bool in_sanitizer = dlsym(RTLD_DEFAULT, "__sanitizer_print_stack_trace");
+  if (!in_libc && !in_program && !in_sanitizer) allocator = home;
 }
 
 bool HoldsLibraryLock() {

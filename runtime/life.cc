@@ -36,6 +36,11 @@ SysmonOptions SysmonOptionsFor(const RuntimeOptions& o) {
   return out;
 }
 
+RuntimeOptions Supported(RuntimeOptions o) {
+  o.async_preempt = o.async_preempt && !kSanHoldsSignals;
+  return o;
+}
+
 // How long the end of a Runtime waits for system calls.
 constexpr int64_t kCallGraceNs = 1'000'000'000;
 
@@ -61,7 +66,7 @@ void ForEachSchedRacy(absl::FunctionRef<void(Sched*)> fn)
 }
 
 Sched::Sched(const RuntimeOptions& o)
-    : options(o),
+    : options(Supported(o)),
       stacks(StackPoolOptions{o.stack_size}),
       foreign_p(-1, this, &gfree, &stacks, NextSeed()),
       max_threads(o.max_threads),
@@ -74,7 +79,7 @@ Sched::Sched(const RuntimeOptions& o)
   }
   InstallTerminateHandler();
   InstallOverflowHandler();
-  if (o.async_preempt) InstallPreemptHandler();
+  if (options.async_preempt) InstallPreemptHandler();
   SetFatalErrorHook(&DumpOnFatalError);
   ProcResize(ProcsFor(o));
   for (int i = 0; i < gomaxprocs.load(); ++i) {

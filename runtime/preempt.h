@@ -19,6 +19,9 @@
 // sysmon tries again soon after.
 //
 // The handler allocates nothing and takes no lock whose holders allocate.
+//
+// Not under ThreadSanitizer, which holds signals back until the thread calls
+// something that it intercepts: a loop that calls nothing is not interrupted.
 #ifndef MPG_RUNTIME_PREEMPT_H_
 #define MPG_RUNTIME_PREEMPT_H_
 

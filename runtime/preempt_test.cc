@@ -19,6 +19,7 @@
 #include "runtime/goroutine.h"
 #include "runtime/options.h"
 #include "runtime/runtime.h"
+#include "runtime/switch/fiber_san.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
 #include "sync/wait_group.h"
@@ -33,7 +34,18 @@ using internal::RunWith;
 using internal::Scaled;
 using std::chrono::microseconds;
 
-class PreemptTest : public testing::TestWithParam<int> {};
+// ThreadSanitizer does not let signals through: see preempt.h.
+void SkipWithoutSignals() {
+  if (internal::kSanHoldsSignals) GTEST_SKIP() << "signals do not preempt here";
+}
+class PreemptTest : public testing::TestWithParam<int> {
+ protected:
+  void SetUp() override { SkipWithoutSignals(); }
+};
+class Preempt : public testing::Test {
+ protected:
+  void SetUp() override { SkipWithoutSignals(); }
+};
 INSTANTIATE_TEST_SUITE_P(Procs, PreemptTest, testing::Values(1, 2, 4));
 
 // Turns until *stop; makes no call at all.
@@ -143,7 +155,7 @@ TEST_P(PreemptTest, ABlockingReadThatNobodyAnnounced) {
 }
 
 // nanosleep is not restarted: it tells how much is left.
-TEST(Preempt, ASleepThatNobodyAnnouncedMayEndWithEintr) {
+TEST_F(Preempt, ASleepThatNobodyAnnouncedMayEndWithEintr) {
   RunWith(1, [] {
     std::atomic<bool> slept{false};
     Go([&] {
@@ -256,7 +268,7 @@ TEST_P(PreemptTest, BesideGoroutinesThatSwitchAllTheTime) {
   runtime.Wait();
 }
 
-TEST(Preempt, NotWhereItIsForbidden) {
+TEST_F(Preempt, NotWhereItIsForbidden) {
   std::atomic<bool> ran{false};
   RunWith(1, [&] {
     auto done = MakeChan<int>();
@@ -275,7 +287,7 @@ TEST(Preempt, NotWhereItIsForbidden) {
   });
 }
 
-TEST(Preempt, NotWhereTheOptionsForbidIt) {
+TEST_F(Preempt, NotWhereTheOptionsForbidIt) {
   RuntimeOptions options = Procs(1);
   options.async_preempt = false;
   std::atomic<bool> ran{false};
@@ -288,7 +300,7 @@ TEST(Preempt, NotWhereTheOptionsForbidIt) {
   runtime.Wait();
 }
 
-TEST(Preempt, TheEndOfTheRuntimeWaitsForLoops) {
+TEST_F(Preempt, TheEndOfTheRuntimeWaitsForLoops) {
   std::atomic<bool> stop{false};
   std::thread stopper([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(60));
@@ -313,7 +325,7 @@ TEST(Preempt, TheEndOfTheRuntimeWaitsForLoops) {
 
 std::atomic<int> user_signals{0};
 
-TEST(Preempt, OtherSigurgSignalsGoWhereTheyWent) {
+TEST_F(Preempt, OtherSigurgSignalsGoWhereTheyWent) {
   // The handler is installed once in a process, and this needs another one.
   testing::FLAGS_gtest_death_test_style = "threadsafe";
   EXPECT_EXIT(

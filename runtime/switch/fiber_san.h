@@ -51,6 +51,14 @@
 namespace mpg {
 namespace internal {
 
+// ThreadSanitizer holds a signal back until the thread calls something that it
+// intercepts: a loop that calls nothing never sees it.
+#if defined(MPG_TSAN)
+inline constexpr bool kSanHoldsSignals = true;
+#else
+inline constexpr bool kSanHoldsSignals = false;
+#endif
+
 #if defined(MPG_ASAN)
 
 struct SanFiber {
