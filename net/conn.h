@@ -27,6 +27,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -62,7 +63,11 @@ class Conn {
   // Writes all and returns how much that was. After an error nothing is known of
   // how much has been written.
   absl::StatusOr<size_t> Write(absl::string_view data) const;
-  absl::StatusOr<size_t> Write(absl::Span<const char> data) const {
+  // A Span by that name only: a literal would be one with the 0 at its end.
+  template <class T, class = std::enable_if_t<
+                         std::is_same_v<T, absl::Span<const char>> ||
+                         std::is_same_v<T, absl::Span<char>>>>
+  absl::StatusOr<size_t> Write(T data) const {
     return Write(absl::string_view(data.data(), data.size()));
   }
   // Writes all parts, one after another, with few system calls.
