@@ -193,9 +193,11 @@ struct SelectSteps {
     return true;
   }
 
-  // Somebody has won it, and it will not run to dequeue the others.
-  static void ForgetSelect(Waiter*, void* arg) {
-    DequeueLosers(*static_cast<const Frame*>(arg), nullptr);
+  // Somebody has won it, and it will not run to dequeue the others. The winner's
+  // channel may be gone by now.
+  static void ForgetSelect(Waiter* w, void* arg) {
+    DequeueLosers(*static_cast<const Frame*>(arg),
+                  static_cast<const Sudog*>(w->param));
   }
 
   // Steps 3 to 5, from under the locks. Returns the Sudog that won.

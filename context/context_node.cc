@@ -83,11 +83,14 @@ void DeadlineHook::Fire() {
 void DeadlineHook::Expire(TimerNode* t, int64_t, int64_t) {
   auto* const self = static_cast<DeadlineHook*>(t);
   if (!self->Claim()) return;
-  const NodeRef node = std::move(self->node);
+  auto* const node = new NodeRef(std::move(self->node));
   // Must not wait for who cancels it in this moment.
-  static_cast<CancelNode*>(node.get())
+  static_cast<CancelNode*>(node->get())
       ->TryCancel(DeadlineExceeded(),
                   self->cause.ok() ? DeadlineExceeded() : self->cause);
+  // The last reference may be to the user's values.
+  internal::RunAsUser([](void* ref) { delete static_cast<NodeRef*>(ref); },
+                      node);
 }
 
 const absl::Status& DeadlineExceeded() {

@@ -89,6 +89,7 @@ inline bool IsDurable(WaitReason reason) {
   return reason != WaitReason::kSyncMutexLock &&
          reason != WaitReason::kSyncRWMutexLock &&
          reason != WaitReason::kSyncRWMutexRLock &&
+         reason != WaitReason::kStoppingTheWorld &&
          reason != WaitReason::kIOWait;
 }
 

@@ -60,7 +60,8 @@ void DumpOne(G* g, const G* self) {
     Backtrace trace;
     TakeBacktrace(&trace);
     out += FormatHeader(g, "running") + FormatBacktrace(trace);
-  } else if (status == GStatus::kRunning || status == GStatus::kSyscall) {
+  } else if (status == GStatus::kRunning || status == GStatus::kSyscall ||
+             status == GStatus::kPreempted) {
     out += FormatHeader(g, "");
     out += "\tgoroutine running on other thread; stack unavailable\n";
   } else {

@@ -62,6 +62,7 @@ enum GFlags : uint8_t {
   kGFlagLocked = 1,        // lockedm != nullptr
   kGFlagOwnStackSize = 2,  // extra->stacks != nullptr
   kGFlagBubble = 4,        // extra->bubble != nullptr
+  kGFlagInHandler = 8,     // its M, g->m, sleeps in a signal handler for it
 };
 
 // SanFiber, empty without a sanitizer, is a base so that it takes no room.
@@ -79,6 +80,7 @@ struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   std::atomic<GStatus> status{GStatus::kIdle};
   uint8_t flags = 0;  // GFlags
   bool deep = false;  // was far down its stack when it parked
+  uint8_t async_off = 0;  // AsyncPreemptOff scopes
   Stack stack;        // empty until the first run
   Sched* sched = nullptr;
   // Where it is parked; valid while kWaiting, and while kRunnable after that:

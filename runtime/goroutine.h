@@ -145,6 +145,21 @@ decltype(auto) BlockingSyscall(F&& f) {
   return std::forward<F>(f)();
 }
 
+// While one lives, no signal preempts the calling goroutine: for code that must
+// not be interrupted for long, or would not stand it. Calls into mpg may still
+// give way. They nest, up to 255. Must be destroyed by the goroutine that made
+// it; does nothing on a plain thread.
+class AsyncPreemptOff {
+ public:
+  AsyncPreemptOff();
+  ~AsyncPreemptOff();
+  AsyncPreemptOff(const AsyncPreemptOff&) = delete;
+  AsyncPreemptOff& operator=(const AsyncPreemptOff&) = delete;
+
+ private:
+  internal::G* const g_;
+};
+
 // Lets other goroutines run; the caller goes on later. Go: runtime.Gosched.
 void Gosched();
 

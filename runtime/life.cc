@@ -14,6 +14,7 @@
 #include "runtime/init.h"
 #include "runtime/overflow.h"
 #include "runtime/panic.h"
+#include "runtime/preempt.h"
 #include "runtime/sched.h"
 #include "runtime/sysmon_host.h"
 #include "runtime/timer_service.h"
@@ -73,6 +74,7 @@ Sched::Sched(const RuntimeOptions& o)
   }
   InstallTerminateHandler();
   InstallOverflowHandler();
+  if (o.async_preempt) InstallPreemptHandler();
   SetFatalErrorHook(&DumpOnFatalError);
   ProcResize(ProcsFor(o));
   for (int i = 0; i < gomaxprocs.load(); ++i) {
@@ -128,6 +130,8 @@ bool Sched::AwaitThreads() {
                        threads == 1 ? " goroutine is" : " goroutines are",
                        " in Syscall; the thread",
                        threads == 1 ? " is" : "s are", " left behind\n"));
+      RuntimeLockGuard guard(mu);
+      left_behind = true;
       return false;
     }
   }
@@ -173,6 +177,10 @@ void Sched::WakeLeaving() {
   RuntimeLockGuard guard(mu);
   for (M* m : allm) {
     if (m->locked_asleep) m->park.WakeupIfClear();
+    // It has to run to the next call into mpg.
+    if (m->in_handler.load() != AsleepInHandler::kAsleep) continue;
+    const int i = idle_ps.TakeAny(0);
+    if (i >= 0) WakeInHandler(allp[i], m);
   }
 }
 

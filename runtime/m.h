@@ -27,6 +27,13 @@ enum class MState : uint32_t {
   kLeft,    // m0, on the idle stack, its thread has left with the end of Run
 };
 
+// A preempted goroutine's M sleeps in the signal's handler (preempt.cc).
+enum class AsleepInHandler : uint32_t {
+  kNo,
+  kAsleep,  // who changes it to kWoken owns M::nextp and wakes it
+  kWoken,
+};
+
 struct M {
   M(Sched* s, int64_t m_id, const WaiterOps* g0_ops)
       : g0(g0_ops), id(m_id), sched(s) {}
@@ -40,6 +47,9 @@ struct M {
   EhState* eh = nullptr;  // __cxa_get_globals() of this thread
   int* errno_place = nullptr;
   G* picked = nullptr;  // chosen by a goroutine for g0 to run next
+  // A goroutine of this M uses its P, which a signal must not take away now: see
+  // UsingP.
+  bool using_p = false;
 
   G g0;
   const int64_t id;
@@ -48,13 +58,37 @@ struct M {
   bool end_thread = false;   // its locked goroutine has ended: so does it
   bool is_m0 = false;        // the thread of Runtime::Run; never ends by itself
   bool retired = false;      // m0 that only waits for the end of Run
-  P* nextp = nullptr;        // written by the waker before Note::Wakeup
+  std::atomic<AsleepInHandler> in_handler{AsleepInHandler::kNo};
+  P* nextp = nullptr;  // written by the waker before Note::Wakeup
   Note park;
   bool locked_asleep = false;  // Sched::mu: in StopLockedM
   bool left = false;  // Sched::mu: its thread no longer runs goroutines
   std::atomic<MState> state{MState::kActive};
   std::atomic<M*> idle_link{nullptr};  // Sched::idle_ms
   int32_t tid = 0;
+};
+
+// Marks where code on a goroutine's stack uses the P of its M. A signal that
+// preempts takes the P away, and gives the goroutine another one later; between
+// the two the goroutine does not run, so it is enough that it does not keep a P*
+// across. While the goroutine's status is not kRunning no mark is needed.
+// Does not nest; nothing in it may park.
+class UsingP {
+ public:
+  explicit UsingP(M* m) : m_(m) {
+    m_->using_p = true;
+    // The handler runs on this thread: the compiler must keep the order.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
+  ~UsingP() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    m_->using_p = false;
+  }
+  UsingP(const UsingP&) = delete;
+  UsingP& operator=(const UsingP&) = delete;
+
+ private:
+  M* const m_;
 };
 
 }  // namespace internal

@@ -58,6 +58,7 @@ void GoroutineReady(Waiter* w) {
   M* m = CurrentM();
   if (ABSL_PREDICT_TRUE(m != nullptr && m->sched == g->sched &&
                         m->p.Get() != nullptr)) {
+    UsingP using_p(m);
     SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
     PutReady(m->p, g);
     return;
@@ -77,13 +78,14 @@ void GoroutineReadyAndYield(Waiter* w) {
     return;
   }
   if (Bubble* bubble = DurableBubble(g)) bubble->Unblocked();
+  G* self = m->curg;
+  self->site = nullptr;
+  // Before the P is used: see UsingP.
+  SetGStatus(self, GStatus::kRunning, GStatus::kRunnable);
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   P* p = m->p;
   p->runq.Put(g, true, SpillTo(p));
   // Go: goyield puts the caller at the local queue's end.
-  G* self = m->curg;
-  self->site = nullptr;
-  SetGStatus(self, GStatus::kRunning, GStatus::kRunnable);
   LeaveFor(m, self, PickSuccessor(m), RequeueAfterSwitch);
 }
 
@@ -183,6 +185,7 @@ void ReadyInTurn(Waiter* w) {
   }
   G* g = static_cast<G*>(w);
   if (Bubble* bubble = DurableBubble(g)) bubble->Unblocked();
+  UsingP using_p(m);
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   PutReady(m->p, g, /*next=*/m->p->runq.Empty());
 }
@@ -196,6 +199,9 @@ void PrepareFirstRun(G* g) {
 
 void Yield(G* g) {
   M* m = g->m;
+  g->site = nullptr;
+  // Before the P is used: see UsingP.
+  SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
   // Go puts the yielding goroutine on the global queue. The end of the local one
   // takes no lock, and the global one gets its turns at every 61st pick.
   G* next = PickSuccessor(m);
@@ -204,10 +210,9 @@ void Yield(G* g) {
       !m->p->timers.MayBeDue() &&
       // relaxed: see P::interrupt.
       !m->p->interrupt.load(std::memory_order_relaxed)) {
+    SetGStatus(g, GStatus::kRunnable, GStatus::kRunning);
     return;  // nobody else wants to run
   }
-  g->site = nullptr;
-  SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
   LeaveFor(m, g, next, RequeueAfterSwitch);
 }
 
@@ -233,15 +238,14 @@ void EndAfterSwitch(M* m, G* prev) {
 // This loop is why goroutines that never park need one stack between them.
 void EndGoroutine(G* g) {
   M* m = g->m;
-  P* p = m->p;
   SetGStatus(g, GStatus::kRunning, GStatus::kDead);
+  P* p = m->p;  // after that: see UsingP
   // relaxed: see P::interrupt.
   const bool plain = g->flags == 0 && g->extra == nullptr &&
                      !p->interrupt.load(std::memory_order_relaxed) &&
                      m->lockedg.Get() == nullptr;
   G* next = plain ? PickLocal(p) : nullptr;
   if (ABSL_PREDICT_TRUE(next != nullptr && !next->stack && next->flags == 0)) {
-    SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
     next->stack = std::exchange(g->stack, Stack());
     StackPool& pool = m->sched->stacks;
     SanOnStackTaken(next->San(), pool.San(next->stack), pool.Lo(next->stack),
@@ -250,6 +254,8 @@ void EndGoroutine(G* g) {
     SetCurrent(m, next);
     *m->errno_place = 0;
     m->sched->FreeG(p, g);
+    // Last: see UsingP.
+    SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
     return;
   }
   if (next == nullptr) {

@@ -38,6 +38,10 @@ void Sched::ScheduleLoop(M* m) {
   for (;;) {
     G* g = FindRunnable(m);
     if (g == nullptr) break;
+    if (ABSL_PREDICT_FALSE((g->flags & kGFlagInHandler) != 0)) {
+      WakeInHandler(ReleaseP(m), g->m);
+      continue;
+    }
     if (ABSL_PREDICT_FALSE((g->flags & kGFlagLocked) != 0 && g->lockedm != m)) {
       StartLockedM(m, g);
       continue;
@@ -303,6 +307,7 @@ void Sched::GoIdle(M* m) {
   const int i = idle_ps.TakeAny(static_cast<uint32_t>(p->id));
   if (i < 0) return;  // whoever took the Ps sees the work
   AcquireP(m, allp[i]);
+  m->p->wants_keeper = true;  // we do not come to KeepTime after all
   if (was_spinning) {
     m->spinning = true;
     nmspinning.fetch_add(1);

@@ -164,6 +164,7 @@ struct Sched {
   void SpinFailed();
   void SpinSucceeded();
   void StartM(P* p, bool spinning);
+  M* PopIdleM();
   bool StopM(M* m);  // false: m is to leave
   void NewM(P* p, bool spinning);
   void CheckThreadCount(int threads);
@@ -185,7 +186,7 @@ struct Sched {
 
   bool KeepTime(M* m);
   int64_t EarliestTimer() const;
-  bool TimersUnkept() const;
+  bool TimersUnkept();
   void RunTimers(P* p, int64_t now);    // p's owner
   void TimerAdded(P* p, int64_t when);  // p's owner
   void NeedKeeper(int64_t when);        // any thread
@@ -193,6 +194,15 @@ struct Sched {
 
   // --- System calls (syscall.cc).
   bool RetakeSyscallP(P* p);  // any thread; true: the caller owns p, kIdle
+
+  // --- Preemption by a signal (preempt.cc).
+  static constexpr int64_t kSpareNs = 5'000'000;
+  std::atomic<int64_t> spare_since{0};  // when a spare M was last started
+  bool SignalP(P* p);                   // not in a handler
+  void SignalAll();
+  bool WorkWaits(P* p) const;  // sysmon
+  void SleepInHandler(M* m, G* g, M* heir);
+  void WakeInHandler(P* p, M* m);  // the caller owns p, kIdle
 
   // --- Goroutines wired to threads (locked.cc).
   bool StopLockedM(M* m);  // false: m is to leave
@@ -263,6 +273,7 @@ struct Sched {
   std::vector<M*> free_ms;              // their threads have ended
   std::vector<M*> used_m0s;             // of Runs that have returned
   std::vector<pthread_t> dead_threads;  // to be joined
+  bool left_behind = false;             // nobody joins any more
   std::vector<G*> g_blocks;             // kGBlock descriptors each
   std::vector<std::pair<void*, size_t>> g_maps;
   G* g_map_next = nullptr;

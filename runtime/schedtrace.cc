@@ -49,8 +49,8 @@ std::string DetailOfP(const P* p) {
   const M* m = p->m;
   return absl::StrCat(
       "  P", p->id, ": status=", static_cast<int>(p->status.load()),
-      " schedtick=", p->schedtick.Get(),
-      " syscalltick=", p->syscalltick.Get(), " m=", m == nullptr ? "nil" : absl::StrCat(m->id),
+      " schedtick=", p->schedtick.Get(), " syscalltick=", p->syscalltick.Get(),
+      " m=", m == nullptr ? "nil" : absl::StrCat(m->id),
       " runqsize=", p->runq.Size(), " gfreecnt=", p->gfree.Count(),
       " timerslen=0\n");
 }

@@ -56,10 +56,10 @@ int64_t NextGoid(P* p) {
   return p->goid_next++;
 }
 
-// The P that this thread holds of `s`, or null.
-P* CurrentP(Sched* s) {
+// The M of this thread, if it has a P of `s`, or null.
+M* CurrentMOf(Sched* s) {
   M* m = CurrentM();
-  return m != nullptr && m->sched == s ? m->p.Get() : nullptr;
+  return m != nullptr && m->sched == s && m->p.Get() != nullptr ? m : nullptr;
 }
 
 }  // namespace
@@ -210,8 +210,10 @@ void Sched::ForEachIn(const std::vector<G*>& blocks,
 }
 
 ClosureSlot* BeginSpawn(Sched* s) {
-  P* p = CurrentP(s);
-  return &(ABSL_PREDICT_TRUE(p != nullptr) ? s->NewG(p) : s->NewForeignG())->fn;
+  M* m = CurrentMOf(s);
+  if (ABSL_PREDICT_FALSE(m == nullptr)) return &s->NewForeignG()->fn;
+  UsingP using_p(m);
+  return &s->NewG(m->p)->fn;
 }
 
 void CommitSpawn(ClosureSlot* slot, const void* pc) {
@@ -220,9 +222,8 @@ void CommitSpawn(ClosureSlot* slot, const void* pc) {
   g->gopc = pc;
   g->saved_errno = 0;
   g->site = nullptr;
-  M* m = CurrentM();
-  if (ABSL_PREDICT_FALSE(m == nullptr || m->sched != s ||
-                         m->p.Get() == nullptr)) {
+  M* m = CurrentMOf(s);
+  if (ABSL_PREDICT_FALSE(m == nullptr)) {
     ForeignCall call(s);
     g->parent_goid = 0;
     SetGStatus(g, GStatus::kIdle, GStatus::kRunnable);
@@ -231,8 +232,11 @@ void CommitSpawn(ClosureSlot* slot, const void* pc) {
   }
   g->parent_goid = m->curg->goid;
   if (Bubble* bubble = BubbleOf(m->curg)) bubble->Adopt(g);
-  SetGStatus(g, GStatus::kIdle, GStatus::kRunnable);
-  PutReady(m->p, g);
+  {
+    UsingP using_p(m);
+    SetGStatus(g, GStatus::kIdle, GStatus::kRunnable);
+    PutReady(m->p, g);
+  }
   PreemptPoint(m->curg);
 }
 
@@ -240,8 +244,9 @@ void CancelSpawn(ClosureSlot* slot) {
   G* g = GOf(slot);
   Sched* s = g->sched;
   SetGStatus(g, GStatus::kIdle, GStatus::kDead);
-  if (P* p = CurrentP(s)) {
-    s->FreeG(p, g);
+  if (M* m = CurrentMOf(s)) {
+    UsingP using_p(m);
+    s->FreeG(m->p, g);
   } else {
     RuntimeLockGuard guard(s->foreign_mu);
     s->FreeG(&s->foreign_p, g);

@@ -17,6 +17,11 @@ void StartTimer(TimerNode* t, int64_t d);
 // Starts t anew, wherever it is. Returns whether it was pending. Any thread.
 bool ResetTimer(TimerNode* t, int64_t d);
 
+// Calls fn(arg), which runs or destroys what belongs to the user and so may park:
+// now, or, on the scheduler's own stack and where preemption is forbidden, in a
+// goroutine of its own. Any thread.
+void RunAsUser(void (*fn)(void*), void* arg);
+
 }  // namespace internal
 }  // namespace mpg
 

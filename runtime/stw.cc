@@ -88,6 +88,7 @@ void Sched::StopTheWorldWithLock(P* own) {
     StopIdlePs();
     StopSyscallPs();
     if (stopnote.SleepFor(kAskAgainNs)) break;
+    SignalAll();
   }
 }
 
@@ -122,8 +123,9 @@ void Sched::StartTheWorldWithLock(int new_procs) {
     }
   }
   for (P* p : with_work) StartM(p, /*spinning=*/false);
-  // Work may have come while nobody could be woken.
+  // Work may have come while nobody could be woken, and timers have moved.
   WakeP();
+  if (TimersUnkept()) WakeP();
   NotifyIdle();
 }
 
@@ -178,7 +180,7 @@ void Sched::ForEachP(P* own, absl::FunctionRef<void(P*)> fn) {
     }
     for (P* p : idle) HandoffP(p);  // looks for work that came meanwhile
     if (safe_point_wait.load() == 0) break;
-    safe_point_note.SleepFor(kAskAgainNs);
+    if (!safe_point_note.SleepFor(kAskAgainNs)) SignalAll();
   }
   safe_point_fn = nullptr;
 }
@@ -190,12 +192,16 @@ void StopTheWorld(absl::string_view reason) {
   internal::G* g = internal::CurrentGOrPanic();
   internal::Sched* s = g->sched;
   s->world.Acquire();
+  NoPreempt no_preempt;  // keep this P
   s->StopTheWorldWithLock(g->m->p);
 }
 
 void StartTheWorld() {
   internal::Sched* s = internal::CurrentGOrPanic()->sched;
-  s->StartTheWorldWithLock(s->gomaxprocs.load());
+  {
+    NoPreempt no_preempt;
+    s->StartTheWorldWithLock(s->gomaxprocs.load());
+  }
   s->world.Release();
 }
 
@@ -207,8 +213,11 @@ int GOMAXPROCS(int n) {
   if (n > internal::kMaxProcs) n = internal::kMaxProcs;
   s->world.Acquire();
   const int previous = s->gomaxprocs.load();
-  s->StopTheWorldWithLock(g->m->p);
-  s->StartTheWorldWithLock(n);
+  {
+    NoPreempt no_preempt;  // keep this P
+    s->StopTheWorldWithLock(g->m->p);
+    s->StartTheWorldWithLock(n);
+  }
   s->world.Release();
   return previous;
 }

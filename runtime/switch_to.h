@@ -14,6 +14,8 @@
 #ifndef MPG_RUNTIME_SWITCH_TO_H_
 #define MPG_RUNTIME_SWITCH_TO_H_
 
+#include <atomic>
+
 #include "absl/base/attributes.h"
 #include "runtime/g.h"
 #include "runtime/m.h"
@@ -50,8 +52,10 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SwitchTo(M* m, G* from, G* to,
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline void AfterSwitch(G* self) {
   M* m = self->m;
   if (AfterSwitchFn after = m->after) {
-    m->after = nullptr;
     after(m, m->after_g);
+    // Only now may a signal preempt self (MayPreempt).
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    m->after = nullptr;
   }
 }
 

@@ -39,7 +39,17 @@ class SchedHost final : public SysmonHost {
   bool OthersIdle() override {
     return s_->nmspinning.load() + s_->idle_ps.Count() > 0;
   }
-  void Preempt(int proc) override { s_->PreemptOne(s_->allp[proc]); }
+  // First a request that the goroutine sees at its next call into mpg; a signal
+  // if it makes none and somebody waits: that costs two switches of threads.
+  bool Preempt(int proc) override {
+    P* p = s_->allp[proc];
+    const uint32_t tick = p->schedtick;
+    s_->PreemptOne(p);
+    if (!s_->options.async_preempt || !s_->WorkWaits(p)) return false;
+    if (asked_[proc] == tick) return s_->SignalP(p);
+    asked_[proc] = tick;
+    return true;
+  }
   bool RetakeSyscall(int proc, uint32_t syscalltick) override {
     P* p = s_->allp[proc];
     if (p->syscalltick != syscalltick || !s_->RetakeSyscallP(p)) return false;
@@ -94,6 +104,7 @@ class SchedHost final : public SysmonHost {
   }
 
   Sched* const s_;
+  uint32_t asked_[kMaxProcs] = {};  // schedtick at the last request
 };
 
 }  // namespace

@@ -32,7 +32,9 @@ void* ThreadMain(void* arg) {
   s->AttachThread(m);
   // Go: minit. What the program has blocked, for a thread of its own that waits
   // for it, is not to come here.
-  pthread_sigmask(SIG_SETMASK, &s->signal_mask, nullptr);
+  sigset_t mask = s->signal_mask;
+  if (s->options.async_preempt) sigdelset(&mask, SIGURG);
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   if (P* p = std::exchange(m->nextp, nullptr)) s->AcquireP(m, p);
   s->ScheduleLoop(m);
   // The M may have been reused already if it died of idleness: not touched.
@@ -148,6 +150,20 @@ void Sched::StartM(P* p, bool spinning) {
     return;
   }
   NewM(p, spinning);
+}
+
+// An M to be given a P in a signal handler: without a lock, without memory. Null:
+// there is none.
+M* Sched::PopIdleM() {
+  M* m = idle_ms.Pop();
+  if (m == nullptr) return nullptr;
+  MState idle = MState::kIdle;
+  if (m->state.compare_exchange_strong(idle, MState::kActive)) {
+    nmidle.fetch_sub(1);
+    return m;
+  }
+  idle_ms.Push(m);  // dead: for somebody else to recycle
+  return nullptr;
 }
 
 // Go: newm, allocm, newosproc.
@@ -273,7 +289,11 @@ void Sched::LeaveThread(bool is_m0) {
   DetachThread();
   if (is_m0) return;  // Run sees to the rest
   RuntimeLockGuard guard(mu);
-  dead_threads.push_back(pthread_self());
+  if (left_behind) {
+    pthread_detach(pthread_self());
+  } else {
+    dead_threads.push_back(pthread_self());
+  }
   nthreads.fetch_sub(1);
 }
 

@@ -30,7 +30,10 @@ struct FuncTimer final : TimerNode {
   absl::AnyInvocable<void()> fn;
 
   static void Fire(TimerNode* n, int64_t when, int64_t now);
-  static void Destroy(TimerNode* n) { delete static_cast<FuncTimer*>(n); }
+  static void Destroy(TimerNode* n) {
+    RunAsUser([](void* t) { delete static_cast<FuncTimer*>(t); },
+              static_cast<FuncTimer*>(n));
+  }
   static constexpr TimerOps kOps = {Fire, nullptr, Destroy, /*revocable=*/false,
                                     /*inheritable=*/false};
 };

@@ -1,4 +1,6 @@
 // Timers and the scheduler: who fires them when Ps are busy, idle, few or gone.
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -137,6 +139,55 @@ TEST_P(TimeSchedTest, TimersFireAfterTheWorldWasStopped) {
       Sleep(absl::Microseconds(50));
     }
     wg.Wait();
+  });
+}
+
+// The thread gives its P away at once, while another sleeps for a later timer.
+TEST_P(TimeSchedTest, ALockedGoroutineSleepsWhileSomebodyKeepsALaterTime) {
+  RunWith(GetParam(), [] {
+    Timer late = AfterFunc(absl::Hours(1), [] {});
+    WaitGroup wg;
+    wg.Go([] {
+      Sleep(absl::Milliseconds(2));  // the other Ps are idle now
+      LockOSThread();
+      for (int i = 0; i < 5; ++i) Sleep(absl::Milliseconds(1));
+      UnlockOSThread();
+    });
+    wg.Wait();
+    for (int i = 0; i < 5; ++i) {
+      wg.Go([] {
+        Sleep(absl::Milliseconds(1));
+        BlockingSyscall([] { return usleep(1000); });
+      });
+      Sleep(absl::Milliseconds(1));
+      wg.Wait();
+    }
+    late.Stop();
+  });
+}
+
+TEST_P(TimeSchedTest, ADestructorOfATimersFunctionMayPark) {
+  struct Parks {
+    ~Parks() {
+      Sleep(absl::Microseconds(10));
+      done.Send(1);
+    }
+    Chan<int> done;
+  };
+  RunWith(GetParam(), [] {
+    for (int i = 0; i < 20; ++i) {
+      auto done = MakeChan<int>(1);
+      auto parks = std::make_shared<Parks>();
+      parks->done = done;
+      AfterFunc(i % 2 == 0 ? absl::Hours(1) : absl::Microseconds(20), [parks] {
+      }).Stop();
+      parks.reset();
+      if (i % 3 == 0) Gosched();
+      Go([] {
+        for (int k = 0; k < 3; ++k) Sleep(absl::Microseconds(50));
+      });
+      EXPECT_EQ(done.Recv(), 1);
+    }
   });
 }
 

@@ -34,6 +34,11 @@ class Service final : public TimerHost {
     if (asleep_.exchange(false)) note_.Wakeup();
   }
 
+  void Compact() {
+    if (heap_.Stopped() != 0) heap_.Compact();
+    if (IsEmpty()) keeper_.WakeFor(0);
+  }
+
   bool Idle() const { return asleep_.load() && IsEmpty(); }
 
   // TimerHost. The service lives for ever.
@@ -82,6 +87,10 @@ Service* TheService() {
 TimerHeap* ServiceTimers() { return TheService()->heap(); }
 
 void ServiceTimerAdded(int64_t when) { TheService()->Added(when); }
+
+void CompactServiceTimers() {
+  if (Service* s = service.load()) s->Compact();
+}
 
 int IdleServiceThreads() {
   const Service* s = service.load();

@@ -18,6 +18,10 @@ namespace internal {
 TimerHeap* ServiceTimers();
 void ServiceTimerAdded(int64_t when);
 
+// Forgets timers that were stopped, so that they do not count as something that
+// will happen. Any thread.
+void CompactServiceTimers();
+
 // Threads of the service that will wake nobody, as far as it knows: 1 if it has a
 // thread and no timers. For deadlock detection.
 int IdleServiceThreads();

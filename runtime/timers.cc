@@ -31,6 +31,12 @@ int64_t AddSaturating(int64_t now, int64_t d) {
   return d > TimerHeap::kMaxWhen - now ? TimerHeap::kMaxWhen : now + d;
 }
 
+// When the heap has to be looked at, after a Reset to `when` has made an entry:
+// another Reset, just then, may have made it an earlier one.
+int64_t Soonest(const TimerHeap* heap, int64_t when) {
+  return std::min(when, heap->NextWhen());
+}
+
 // The P that this thread holds, or null.
 P* TimerP() {
   M* m = CurrentM();
@@ -90,8 +96,10 @@ int64_t Sched::EarliestTimer() const {
   return when;
 }
 
-bool Sched::TimersUnkept() const {
-  return EarliestTimer() != TimerHeap::kNever && !keeper.Kept();
+bool Sched::TimersUnkept() {
+  // Tells a keeper that sleeps for longer.
+  const int64_t when = EarliestTimer();
+  return when != TimerHeap::kNever && !keeper.WakeFor(when);
 }
 
 void Sched::NeedKeeper(int64_t when) {
@@ -120,6 +128,7 @@ void Sched::DropStoppedTimers() {
     if (heap->Stopped() != 0) heap->Compact();
   }
   if (EarliestTimer() == TimerHeap::kNever && keeper.Kept()) keeper.WakeFor(0);
+  CompactServiceTimers();
 }
 
 // m holds no P and has nothing to do: keeps the time if nobody else does. True:
@@ -157,6 +166,18 @@ void Sched::RunTimers(P* p, int64_t now) {
   }
 }
 
+void RunAsUser(void (*fn)(void*), void* arg) {
+  const M* m = CurrentM();
+  const bool on_g0 = m != nullptr && m->curg.Get() == &m->g0;
+  if (!on_g0 && ThisThread()->locks == 0) {
+    fn(arg);
+  } else if (m != nullptr) {
+    SpawnClosure(m->sched, nullptr, [fn, arg] { fn(arg); });
+  } else {
+    SpawnConcurrent([fn, arg] { fn(arg); });
+  }
+}
+
 void StartTimer(TimerNode* t, int64_t d) { StartTimerOf(CurrentG(), t, d); }
 
 void StartTimerOf(G* g, TimerNode* t, int64_t d) {
@@ -189,15 +210,16 @@ bool ResetTimer(TimerNode* t, int64_t d) {
   if (p == nullptr) {
     const int64_t when = AddSaturating(NanoTime(), d);
     const bool pending = ServiceTimers()->Reset(t, when, &earliest);
-    if (earliest) ServiceTimerAdded(when);
+    if (earliest) ServiceTimerAdded(Soonest(ServiceTimers(), when));
     return pending;
   }
   const int64_t now = p->timers.Now();
   const int64_t when = AddSaturating(now, d);
   const bool pending = p->timers.heap()->Reset(t, when, &earliest);
   if (earliest) {
-    p->timers.CheckBy(when, now);
-    p->sched->TimerAdded(p, when);
+    const int64_t soonest = Soonest(p->timers.heap(), when);
+    p->timers.CheckBy(soonest, now);
+    p->sched->TimerAdded(p, soonest);
   }
   return pending;
 }

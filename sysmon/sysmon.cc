@@ -85,6 +85,7 @@ int64_t Sysmon::Step() {
     host_->Periodic(now);
   }
   bool retaken = false;
+  next_slice_end_ = kForever;
   const int64_t last_poll = host_->LastPoll();
   if (last_poll != 0 && now - last_poll > options_.max_sleep_ns) {
     retaken = host_->PollNetwork();
@@ -98,7 +99,8 @@ int64_t Sysmon::Step() {
   } else if (++quiet_looks_ > kQuietLooks) {
     delay_ns_ = std::min(delay_ns_ * 2, options_.max_sleep_ns);
   }
-  return std::min(delay_ns_, NextTraceIn(now));
+  const int64_t slice_left = next_slice_end_ - now;
+  return std::min({delay_ns_, NextTraceIn(now), slice_left});
 }
 
 // All is idle: waits a little for whether it stays so, then sleeps deeply.
@@ -149,6 +151,7 @@ bool Sysmon::Retake(int64_t now) {
   const int n = host_->NumProcs();
   if (static_cast<int>(seen_.size()) < n) seen_.resize(n);
   bool any = false;
+  next_slice_end_ = kForever;
   for (int i = 0; i < n; ++i) {
     if (RetakeProc(i, host_->Sample(i), &seen_[i], now)) any = true;
   }
@@ -163,17 +166,22 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
   if (!in_syscall && sample.status != SysmonHost::ProcStatus::kRunning) {
     return false;
   }
-  bool overstays = false;
+  bool overstays = false, any_forced = false;
   if (sample.schedtick != seen->schedtick || seen->schedwhen < 0) {
     seen->schedtick = sample.schedtick;
     seen->schedwhen = now;
   } else if (now - seen->schedwhen >= options_.time_slice_ns) {
-    host_->Preempt(proc);
     overstays = true;
+    if (host_->Preempt(proc)) any_forced = true;
+  }
+  if (!overstays) {
+    next_slice_end_ =
+        std::min(next_slice_end_, seen->schedwhen + options_.time_slice_ns);
   }
   if (!in_syscall) {
-    return still && sample.has_local_work && host_->OthersIdle() &&
-           host_->WakeForLocalWork(proc);
+    return (still && sample.has_local_work && host_->OthersIdle() &&
+            host_->WakeForLocalWork(proc)) ||
+           any_forced;
   }
   // A goroutine that makes one short call after another is in one at most looks:
   // its slice ends here. Go: sysretake.

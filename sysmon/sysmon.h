@@ -13,7 +13,7 @@
 //
 // Policy, each look (Step):
 //   - A processor that runs under one schedtick for a time slice is asked to
-//     give way (Preempt).
+//     give way (Preempt); if it is in a system call then, it is retaken.
 //   - A processor in a system call since the last look, min_sleep_ns ago or
 //     more, is retaken (RetakeSyscall), unless it has no work, others could take
 //     new work, and it has been there for less than max_sleep_ns.
@@ -24,7 +24,8 @@
 //     within max_sleep_ns starts a thread that will be there in time.
 // Looks are min_sleep_ns apart; after 50 looks at which nothing was retaken the
 // distance doubles with each, up to max_sleep_ns; something retaken brings it
-// back to min_sleep_ns.
+// back to min_sleep_ns, and so does a Preempt that wants to be called again. None
+// is later than the end of a slice that has been seen to begin.
 //
 // Deep sleep. When all is idle (AllIdle) there is nothing to watch. After
 // idle_check_ns of it, WhenAllIdle is called, and then sysmon sleeps until
@@ -72,7 +73,9 @@ class SysmonHost {
   // Some processor is idle or looks for work, and could take more.
   virtual bool OthersIdle() = 0;
 
-  virtual void Preempt(int proc) = 0;
+  // The goroutine there has used up its slice: asks it to give way. True: look
+  // again soon, it is to be forced (then Preempt is called once more).
+  virtual bool Preempt(int proc) = 0;
   // False: the thread came back meanwhile. `syscalltick` is what was sampled.
   virtual bool RetakeSyscall(int proc, uint32_t syscalltick) = 0;
   // True if somebody was woken.
@@ -163,6 +166,7 @@ class Sysmon {
   int64_t idle_since_ = -1;     // -1: not all is idle
   int64_t next_idle_call_ = 0;  // of WhenAllIdle, in this period
   bool watching_ = false;       // asleep_ was set in this period
+  int64_t next_slice_end_ = 0;  // of this look
   int64_t last_trace_;
   int64_t last_periodic_;
 

@@ -19,7 +19,7 @@ class BusyHost final : public SysmonHost {
   bool WorldStopping() override { return false; }
   bool AllIdle() override { return false; }
   bool OthersIdle() override { return false; }
-  void Preempt(int) override {}
+  bool Preempt(int) override { return false; }
   bool RetakeSyscall(int, uint32_t) override { return false; }
   bool WakeForLocalWork(int) override { return false; }
   int64_t LastPoll() override { return 0; }

@@ -38,7 +38,10 @@ class FakeHost final : public SysmonHost {
   bool WorldStopping() override { return stopping; }
   bool AllIdle() override { return all_idle; }
   bool OthersIdle() override { return others_idle; }
-  void Preempt(int proc) override { Log("preempt", proc); }
+  bool Preempt(int proc) override {
+    Log("preempt", proc);
+    return force;
+  }
   bool RetakeSyscall(int proc, uint32_t) override {
     Log("retake", proc);
     return true;
@@ -76,6 +79,7 @@ class FakeHost final : public SysmonHost {
   bool stopping = false;
   bool all_idle = false;
   bool others_idle = false;
+  bool force = false;  // what Preempt returns
   int64_t last_poll = 0;
   int64_t next_timer = kForever;
   std::vector<std::string> log;
@@ -102,6 +106,43 @@ TEST_F(SysmonTest, PreemptsOnlyAfterATimeSliceUnderOneTick) {
   RunFor(&sysmon, 5 * kMs);
   EXPECT_GE(host.Count("preempt 0"), 1);
   EXPECT_EQ(host.Count("preempt 1"), 0);
+}
+
+TEST_F(SysmonTest, LooksAtTheEndOfASliceAndSoonAgainWhenTheHostForces) {
+  Sysmon sysmon(&host, &clock, options);
+  host.others_idle = true;
+  for (int i = 0; i < 60; ++i) {
+    clock.now += sysmon.Step();
+    for (auto& p : host.procs) p.schedtick++;
+  }
+  const int64_t began = clock.now;
+  host.force = true;
+  int64_t first = 0;
+  while (host.Count("preempt 0") == 0) {
+    const int64_t wait = sysmon.Step();
+    if (first == 0) first = clock.now;
+    ASSERT_LE(clock.now - first, options.time_slice_ns);
+    clock.now += wait;
+  }
+  EXPECT_LE(clock.now - began, options.time_slice_ns + 20 * kUs);
+  EXPECT_EQ(sysmon.Step(), 20 * kUs);
+}
+
+TEST_F(SysmonTest, RetakesAtTheEndOfASliceFromWhoMakesManyShortCalls) {
+  Sysmon sysmon(&host, &clock, options);
+  host.procs[0].status = SysmonHost::ProcStatus::kSyscall;
+  host.procs[0].syscalltick = 1;
+  host.others_idle = true;
+  for (int64_t end = clock.now + 9 * kMs; clock.now < end;) {
+    clock.now += sysmon.Step();
+    host.procs[0].syscalltick++;
+  }
+  EXPECT_EQ(host.Count("retake 0"), 0);
+  for (int64_t end = clock.now + 5 * kMs; clock.now < end;) {
+    clock.now += sysmon.Step();
+    host.procs[0].syscalltick++;
+  }
+  EXPECT_GE(host.Count("retake 0"), 1);
 }
 
 TEST_F(SysmonTest, BacksOffFrom20UsTo10MsAndComesBackWhenItRetook) {
@@ -256,7 +297,7 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
     bool WorldStopping() override { return false; }
     bool AllIdle() override { return all_idle.load(); }
     bool OthersIdle() override { return false; }
-    void Preempt(int) override {}
+    bool Preempt(int) override { return false; }
     bool RetakeSyscall(int, uint32_t) override { return false; }
     bool WakeForLocalWork(int) override { return false; }
     int64_t LastPoll() override { return 0; }

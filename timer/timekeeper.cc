@@ -1,8 +1,17 @@
 #include "timer/timekeeper.h"
 
+#include <algorithm>
+
 #include "base/clock.h"
 
 namespace mpg {
+namespace {
+
+// From one waking to the next. The kernel wakes a thread some 40 us after its
+// time, so timers closer than that are late anyway; now they are late together.
+constexpr int64_t kMinGapNs = 50'000;
+
+}  // namespace
 
 bool Timekeeper::Keep(absl::FunctionRef<int64_t()> earliest,
                       absl::FunctionRef<bool()> leave) {
@@ -35,9 +44,14 @@ bool Timekeeper::Watch(int64_t* published,
       if (!quiet) Consume(until);
       continue;
     }
-    const int64_t ns = until - NanoTime();
-    if (ns <= 0) return true;
-    if (note_.SleepFor(ns)) Consume(until);
+    const int64_t now = NanoTime();
+    if (until <= now) return true;
+    const int64_t wake = std::max(until, last_wake_ + kMinGapNs);
+    if (note_.SleepFor(wake - now)) {
+      Consume(until);
+    } else {
+      last_wake_ = NanoTime();
+    }
   }
   return false;
 }

@@ -36,7 +36,8 @@ class Timekeeper {
   Timekeeper(const Timekeeper&) = delete;
   Timekeeper& operator=(const Timekeeper&) = delete;
 
-  // Sleeps until NanoTime() reaches earliest(), which is asked again whenever
+  // Sleeps until NanoTime() reaches earliest() (up to 50 us longer if the keeper
+  // woke for a timer as little before that), which is asked again whenever
   // somebody wakes the keeper. Returns false at once if another thread keeps the
   // time (that one is told if it sleeps for too long) or there is no timer, and
   // false when the last timer is gone or leave() is true; true when a timer is
@@ -66,6 +67,7 @@ class Timekeeper {
   // Until when the keeper sleeps. Changed from a time by the keeper, or to
   // kWoken by who wakes it, who then signals note_.
   std::atomic<int64_t> until_{kNobody};
+  int64_t last_wake_ = 0;  // the keeper's
   Note note_;
 };
 

@@ -106,7 +106,7 @@ bool TimerHeap::Reset(TimerNode* t, int64_t when, bool* earliest) {
 // Makes the entry of a timer that the caller has marked kInserting. Returns
 // whether it is the earliest.
 bool TimerHeap::Insert(TimerNode* t, int64_t when) {
-  RuntimeLockGuard guard(mu_);
+  Locked locked(this);
   TrimLocked();
   try {
     Reserve();
@@ -134,7 +134,7 @@ bool TimerHeap::Insert(TimerNode* t, int64_t when) {
 
 bool TimerHeap::Start(TimerNode* t, int64_t when) {
   when = std::clamp<int64_t>(when, 1, kMaxWhen);
-  RuntimeLockGuard guard(mu_);
+  Locked locked(this);
   TrimLocked();
   Reserve();
   // relaxed: nobody knows t yet; who finds it in the heap has locked mu_, and
@@ -158,8 +158,10 @@ void TimerHeap::PushEarlier(TimerNode* t, int64_t when) {
     TimerHost* host = nullptr;
     {
       RuntimeLockGuard guard(heap->mu_);
-      if (t->heap.load() != heap) continue;  // has just been moved
+      // In this order: a timer that shows an entry in its word, and then this
+      // heap, has it here, and loses it only under the lock that we hold.
       const uint64_t w = t->word.load();
+      if (t->heap.load() != heap) continue;  // has just been moved
       // Dropped, or seen to by its owner, meanwhile. If it was inserted anew,
       // who did that has seen the time.
       if ((w & kHeaped) == 0 || (w & kInserting) != 0 ||
@@ -171,6 +173,8 @@ void TimerHeap::PushEarlier(TimerNode* t, int64_t when) {
       t->entry_when.store(when);
       heap->Push({when, t});
       heap->Publish();
+      // relaxed: a figure. The other entry is void.
+      heap->stops_.fetch_add(1, std::memory_order_relaxed);
       host = heap->entries_[0].t == t ? heap->host_ : nullptr;
       if (host != nullptr) host->Hold();
     }
@@ -195,8 +199,10 @@ void TimerHeap::Settle(TimerNode* t, uint64_t* word) {
 
 // e is the entry that stands for its timer, not one that was superseded.
 bool TimerHeap::Valid(const Entry& e) const {
-  return e.t->heap.load() == this && e.t->entry_when.load() == e.when &&
-         (e.t->word.load() & (kHeaped | kInserting)) == kHeaped;
+  // The word first: see PushEarlier.
+  const uint64_t w = e.t->word.load();
+  return (w & (kHeaped | kInserting)) == kHeaped && e.t->heap.load() == this &&
+         e.t->entry_when.load() == e.when;
 }
 
 // Gives e up if nothing depends on it; the caller removes it from entries_.
@@ -210,12 +216,26 @@ bool TimerHeap::TryDrop(const Entry& e) {
     do {
       if (WhenOf(w) != 0) return false;
     } while (!t->word.compare_exchange_weak(w, w & ~kHeaped));
-    // relaxed: a figure, written under mu_.
-    seen_stops_.store(seen_stops_.load(std::memory_order_relaxed) + 1,
-                      std::memory_order_relaxed);
   }
-  t->Unref();
+  // relaxed: a figure, written under mu_.
+  seen_stops_.store(seen_stops_.load(std::memory_order_relaxed) + 1,
+                    std::memory_order_relaxed);
+  if (t->UnrefIsLast()) {
+    // Nobody else has it, so its word is ours to use.
+    t->word.store(reinterpret_cast<uintptr_t>(dead_));
+    dead_ = t;
+  }
   return true;
+}
+
+TimerHeap::Locked::~Locked() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  TimerNode* dead = std::exchange(heap_->dead_, nullptr);
+  heap_->mu_.Unlock();
+  while (dead != nullptr) {
+    TimerNode* const t = dead;
+    dead = reinterpret_cast<TimerNode*>(static_cast<uintptr_t>(t->word.load()));
+    t->ops->destroy(t);
+  }
 }
 
 // Drops what has come to the top or stands at the end: the last timer started
@@ -240,7 +260,7 @@ void TimerHeap::CompactLocked() {
 }
 
 void TimerHeap::Compact() {
-  RuntimeLockGuard guard(mu_);
+  Locked locked(this);
   CompactLocked();
 }
 
@@ -298,7 +318,7 @@ int64_t TimerHeap::Run(int64_t now) {
     Due due[kDueBatch];
     int n = 0;
     {
-      RuntimeLockGuard guard(mu_);
+      Locked locked(this);
       while (n < kDueBatch && !entries_.empty() && entries_[0].when <= now) {
         if (RunTop(now, &due[n])) ++n;
       }
@@ -317,7 +337,7 @@ void TimerHeap::MoveTo(TimerHeap* other) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   TimerHost* host = nullptr;
   int64_t next = kNever;
   {
-    RuntimeLockGuard guard(mu_);
+    Locked locked(this);
     RuntimeLockGuard other_guard(other->mu_);
     other->entries_.reserve(other->entries_.size() + entries_.size());
     for (const Entry& e : entries_) {

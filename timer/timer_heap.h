@@ -79,8 +79,12 @@ struct TimerNode {
     refs.fetch_add(1, std::memory_order_relaxed);
   }
   void Unref() {
+    if (UnrefIsLast()) ops->destroy(this);
+  }
+  // True: the caller is to destroy it.
+  bool UnrefIsLast() {
     // acq_rel: what others did before their Unref is visible to who destroys.
-    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) ops->destroy(this);
+    return refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
   }
   // For `fire` of revocable timers: false if Stop or Reset was faster.
   bool TakeFiring();
@@ -172,6 +176,22 @@ class TimerHeap {
     int64_t when;
     bool unref;  // of a reference that Run has taken for the call
   };
+  // Holds mu_, and destroys what lost its last reference meanwhile after it has
+  // released it: that may call the user's code.
+  class ABSL_SCOPED_LOCKABLE Locked {
+   public:
+    explicit Locked(TimerHeap* heap) ABSL_EXCLUSIVE_LOCK_FUNCTION(heap->mu_)
+        : heap_(heap) {
+      heap_->mu_.Lock();
+    }
+    ~Locked() ABSL_UNLOCK_FUNCTION();
+    Locked(const Locked&) = delete;
+    Locked& operator=(const Locked&) = delete;
+
+   private:
+    TimerHeap* const heap_;
+  };
+
   bool Insert(TimerNode* t, int64_t when);
   static void PushEarlier(TimerNode* t, int64_t when);
   void Settle(TimerNode* t, uint64_t* word) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -192,9 +212,12 @@ class TimerHeap {
 
   mutable RuntimeLock mu_;
   std::vector<Entry> entries_ ABSL_GUARDED_BY(mu_);
+  // Without references, linked through `word`; see Locked.
+  TimerNode* dead_ ABSL_GUARDED_BY(mu_) = nullptr;
   TimerHost* host_ ABSL_GUARDED_BY(mu_) = nullptr;
   std::atomic<int64_t> next_when_{kNever};  // written under mu_. Go: timer0When
-  // Stops of timers that have an entry here; Go: deletedTimers, zombies.
+  // Stops of timers that have an entry here, and entries that were superseded.
+  // Go: deletedTimers, zombies.
   std::atomic<int64_t> stops_{0};
   // Those whose entries are gone, or whose timers were reset. Written under mu_.
   std::atomic<int64_t> seen_stops_{0};

@@ -72,6 +72,63 @@ TEST(TimerHeap, FiresOnceWhenDueAndNotBefore) {
   EXPECT_EQ(t->fired.size(), 1u);
 }
 
+// A timer that starts another when it is destroyed: the user's code may.
+struct Starter : TimerNode {
+  Starter(TimerHeap* h, TestTimer* o) : TimerNode(&kOps), heap(h), other(o) {}
+  ~Starter() { heap->Reset(other, 5000, nullptr); }
+  static void Destroy(TimerNode* n) { delete static_cast<Starter*>(n); }
+  static constexpr TimerOps kOps = {TestTimer::Fire, nullptr, Destroy, false,
+                                    false};
+  TimerHeap* const heap;
+  TestTimer* const other;
+};
+
+TEST(TimerHeap, DestroysWithoutItsLock) {
+  TimerHeap heap, second;
+  for (int way = 0; way < 5; ++way) {
+    TimerPtr other = New(), third = New();
+    auto* starter = new Starter(&heap, other.get());
+    heap.Reset(starter, 100, nullptr);
+    TimerHeap::Stop(starter);
+    starter->Unref();
+    EXPECT_FALSE(other->Pending());
+    if (way == 0) heap.Compact();
+    if (way == 1) heap.Run(100);
+    if (way == 2) heap.Reset(third.get(), 50, nullptr);
+    if (way == 3) heap.Start(third.get(), 50);
+    if (way == 4) heap.MoveTo(&second);
+    EXPECT_TRUE(other->Pending()) << way;
+    heap.Drop();
+  }
+}
+
+TEST(TimerHeap, ForgetsEntriesThatWereSuperseded) {
+  TimerHeap heap;
+  TimerPtr t = New(), early = New();
+  heap.Reset(early.get(), 1, nullptr);
+  heap.Reset(t.get(), 1'000'000, nullptr);
+  heap.Reset(t.get(), 1000, nullptr);
+  EXPECT_EQ(heap.Size(), 3u);
+  EXPECT_EQ(heap.Stopped(), 1u);
+  heap.Run(1000);
+  EXPECT_EQ(t->fired, Times{1000});
+  heap.Compact();
+  EXPECT_EQ(heap.NextWhen(), TimerHeap::kNever);
+  EXPECT_EQ(heap.Stopped(), 0u);
+  // A timeout that is long and short by turns does not fill the heap.
+  TimerPtr last = New();
+  heap.Reset(early.get(), 1, nullptr);
+  for (int i = 0; i < 10'000; ++i) {
+    heap.Reset(t.get(), 1'000'000 + i, nullptr);
+    heap.Reset(t.get(), 1000 + i, nullptr);
+    heap.Run(1000 + i - 1);
+    heap.Reset(last.get(), 2'000'000, nullptr);
+    TimerHeap::Stop(last.get());
+    if (!early->Pending()) heap.Reset(early.get(), 1000 + i + 5, nullptr);
+  }
+  EXPECT_LT(heap.Size(), 300u);
+}
+
 TEST(TimerHeap, StopTellsWhetherItWasPending) {
   TimerHeap heap;
   TimerPtr t = New();

@@ -22,6 +22,7 @@ namespace mpg {
 namespace {
 
 using std::chrono::milliseconds;
+using sync_test::Procs;
 using sync_test::RunWith;
 using sync_test::Scaled;
 
@@ -30,7 +31,7 @@ using sync_test::Scaled;
 // One goroutine blocks on what a thread holds, and another takes turns, which are
 // counted. Calls look(turns) meanwhile.
 template <class F>
-void WhileAGoroutineBlocks(int procs, F look) {
+void WhileAGoroutineBlocks(const RuntimeOptions& options, F look) {
   std::mutex mu;
   std::atomic<bool> locked{false}, blocking{false}, unlocked{false};
   std::atomic<int64_t> turns{0};
@@ -44,7 +45,8 @@ void WhileAGoroutineBlocks(int procs, F look) {
     mu.unlock();
   });
   while (!locked) std::this_thread::yield();
-  RunWith(procs, [&] {
+  Runtime runtime(options);
+  runtime.Run([&] {
     std::atomic<bool> stop{false};
     WaitGroup wg;
     wg.Go([&] {
@@ -66,16 +68,27 @@ void WhileAGoroutineBlocks(int procs, F look) {
   holder.join();
 }
 
-TEST(StdMutex, StopsAllOtherGoroutinesOfTheP) {
-  WhileAGoroutineBlocks(1, [](const std::atomic<int64_t>& turns) {
+TEST(StdMutex, StopsAllOtherGoroutinesOfThePWithoutPreemption) {
+  RuntimeOptions options = Procs(1);
+  options.async_preempt = false;
+  WhileAGoroutineBlocks(options, [](const std::atomic<int64_t>& turns) {
     const int64_t before = turns;
     std::this_thread::sleep_for(milliseconds(30));
     EXPECT_EQ(turns, before);
   });
 }
 
+TEST(StdMutex, LeavesOtherGoroutinesThePAfterATimeSlice) {
+  WhileAGoroutineBlocks(Procs(1), [](const std::atomic<int64_t>& turns) {
+    const int64_t before = turns;
+    while (turns < before + 1000) std::this_thread::yield();
+  });
+}
+
 TEST(StdMutex, LeavesOtherPsAlone) {
-  WhileAGoroutineBlocks(2, [](const std::atomic<int64_t>& turns) {
+  RuntimeOptions options = Procs(2);
+  options.async_preempt = false;
+  WhileAGoroutineBlocks(options, [](const std::atomic<int64_t>& turns) {
     const int64_t before = turns;
     while (turns < before + 1000) std::this_thread::yield();
   });
