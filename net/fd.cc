@@ -186,7 +186,7 @@ void NetFd::Destroy() {
 absl::Status NetFd::Close() {
   PreemptPoint();
   if (!mu_.IncrefAndClose()) return ClosedError("close");
-  poll_.Unblock();
+  poll_.Close();
   if (mu_.Decref()) Destroy();
   Semacquire(&destroyed_);
   return absl::OkStatus();
