@@ -77,7 +77,13 @@ def mpg_dependencies():
     )
 
 def mpg_dev_dependencies():
-    """Repositories needed only by mpg's own tests and benchmarks."""
+    """Repositories needed only by mpg's own tests, benchmarks and examples."""
+    _system(
+        "http_parser",
+        "http-parser",
+        "libhttp-parser-dev",
+        "/usr/include/http_parser.h",
+    )
     _system(
         "googletest",
         "GoogleTest",

@@ -36,6 +36,55 @@ expect 0 '338350$' "$dir/plain_threads"
 expect 0 '^sum of squares: 338350$' "$dir/pipeline"
 expect 0 '^factor: 1009; workers stopped: CANCELLED: context canceled$' "$dir/worker_pool"
 expect 0 '^balance: 450 after 101 requests$' "$dir/select_loop"
+expect 1 'echo_server \[--address' "$dir/echo_server" --help
+expect 1 'missing port in address' "$dir/echo_server" --address=127.0.0.1
+expect 1 'port_scanner \[--host' "$dir/port_scanner" --help
+expect 2 '1 <= from <= to' "$dir/port_scanner" --from=2 --to=1
+expect 1 'http_hello \[--address' "$dir/http_hello" --help
+expect 1 'invalid port' "$dir/http_hello" --address=127.0.0.1:99999
+
+# with_server COMMAND SERVER...: runs COMMAND with $port set, while SERVER listens
+# at a port of its choice.
+with_server() {
+  local command=$1 pid
+  shift
+  "$@" --address=127.0.0.1:0 > "$files/server" 2>&1 &
+  pid=$!
+  for _ in $(seq 200); do
+    grep -q '^listening at' "$files/server" && break
+    sleep 0.05
+  done
+  port=$(sed -n 's/^listening at .*://p' "$files/server")
+  $command
+  kill "$pid"
+  wait "$pid" 2> /dev/null
+}
+
+# talk TEXT: what the server at $port answers to TEXT, in the first 500 bytes or
+# until it closes, but no longer than 5 s.
+talk() {
+  exec 3<> "/dev/tcp/127.0.0.1/$port" && printf '%b' "$1" >&3
+  timeout 5 head -c "${2:-500}" <&3
+  exec 3>&-
+}
+
+talk_to_echo() { expect 0 '^hello, echo$' talk 'hello, echo\n' 12; }
+scan_echo() {
+  expect 0 "^$port\$" "$dir/port_scanner" --from="$port" --to="$port"
+  expect 0 '^1 of 1 ports open$' "$dir/port_scanner" --host=localhost \
+    --from="$port" --to="$port"
+}
+readonly CLOSE='HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+talk_to_hello() { expect 0 '^hello$' talk "GET / $CLOSE"; }
+talk_to_files() {
+  expect 0 '^four$' talk "GET /b $CLOSE"
+  expect 0 '^HTTP/1.1 404 Not Found' talk "GET /c $CLOSE"
+}
+with_server talk_to_echo "$dir/echo_server"
+with_server scan_echo "$dir/echo_server"
+with_server talk_to_hello "$dir/http_hello"
+with_server talk_to_files "$dir/http_hello" --root="$files"
+
 expect 0 '^wordcount +2 files, 4 words' "$dir/tour" --leaves=1000 --primes=50 "$files/a" "$files/b"
 expect 0 '^SCHED [0-9]+ms: gomaxprocs=2 idleprocs=' "$dir/tour" --procs=2 --leaves=1000 --primes=50 --schedtrace=1
 expect 2 'out of range' "$dir/tour" --leaves=12

@@ -12,7 +12,7 @@ set -euo pipefail
 readonly RUN_PACKAGES=(
   bazel-bootstrap bazel-platforms bazel-rules-java
   g++ pkg-config
-  libabsl-dev libgflags-dev libgoogle-perftools-dev
+  libabsl-dev libgflags-dev libgoogle-perftools-dev libhttp-parser-dev
 )
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev relacy-dev spin
