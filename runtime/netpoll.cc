@@ -48,9 +48,12 @@ absl::Status Init() {
   return absl::OkStatus();
 }
 
+constexpr uint32_t kExceptions =
+    EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
+
 int EventModes(uint32_t events) {
   int modes = 0;
-  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) {
+  if ((events & (EPOLLIN | kExceptions)) != 0) {
     modes |= kRead;
   }
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) modes |= kWrite;
@@ -91,6 +94,7 @@ PollState* TakePollState() {
   ++state->sequence;
   state->reader.store(PollState::kNil);
   state->writer.store(PollState::kNil);
+  state->exception.store(false);
   state->closing.store(false);
   state->read_expired.store(false);
   state->write_expired.store(false);
@@ -110,7 +114,7 @@ void DropPollState(PollState* state) {
 absl::Status NetPollOpen(PollState* state) {
   if (absl::Status s = Init(); !s.ok()) return s;
   epoll_event event;
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   event.data.u64 = TagOf(state);
   if (epoll_ctl(poll_fd.load(), EPOLL_CTL_ADD, state->fd, &event) != 0) {
     return LastError("epoll_ctl");
@@ -149,6 +153,7 @@ int NetPoll(absl::FunctionRef<void(Waiter*)> ready) {
       // Not while it is closed, and opened for another descriptor.
       RuntimeLockGuard guard(state->lock);
       if (TagOf(state) != events[i].data.u64) continue;
+      if ((events[i].events & kExceptions) != 0) state->exception.store(true);
       if ((modes & kRead) != 0) woken[0] = Unblock(state, kRead, true);
       if ((modes & kWrite) != 0) woken[1] = Unblock(state, kWrite, true);
     }

@@ -52,6 +52,7 @@ struct PollState {
   }
 
   // Read without the lock, changed under it.
+  std::atomic<bool> exception{false};  // see PollDesc::SawException
   std::atomic<bool> closing{false};
   std::atomic<bool> read_expired{false};
   std::atomic<bool> write_expired{false};

@@ -171,6 +171,10 @@ absl::Status PollDesc::Wait(Mode mode) {
   return Check(state, mode);
 }
 
+bool PollDesc::SawException() const {
+  return state_ != nullptr && state_->exception.load();
+}
+
 void PollDesc::SetDeadline(Mode modes, absl::Time deadline) {
   if (state_ == nullptr) return;
   PollState* const state = state_;

@@ -56,6 +56,12 @@ class PollDesc {
   // passed, Cancelled("use of closed file") when it is closed.
   absl::Status Wait(Mode mode);
 
+  // The end of the stream, an error or urgent data has been reported since Open:
+  // what a reader may miss who waits first because its last read got less than it
+  // asked for (net/fd.h). Noted before the readiness that comes with it, so: false
+  // after a Reset or Wait, and it either was not there then, or Wait will return.
+  bool SawException() const;
+
   // Until when Wait waits; in the past: it fails at once; InfiniteFuture(): for
   // ever, as at first. Wakes those whose time is over. A deadline that has passed
   // stays passed until a new one is set.
