@@ -34,8 +34,8 @@ int Serve() {
   std::printf("listening at %s\n", listener->Addr().ToString().c_str());
   std::fflush(stdout);
   return Fail(mpg::examples::ServeHttp(
-      *listener, FLAGS_root.empty() ? Hello
-                                    : mpg::examples::StaticFiles(FLAGS_root)));
+      *listener,
+      FLAGS_root.empty() ? Hello : mpg::examples::StaticFiles(FLAGS_root)));
 }
 
 }  // namespace

@@ -35,9 +35,7 @@ bool OutOfResources(int error) {
 }
 
 // The connection went while it was in the queue; there may be others.
-bool LostInQueue(int error) {
-  return error == ECONNABORTED || error == EPROTO;
-}
+bool LostInQueue(int error) { return error == ECONNABORTED || error == EPROTO; }
 
 // What is left of a list of parts that is written step by step.
 class PartsLeft {
@@ -241,8 +239,8 @@ absl::StatusOr<size_t> NetFd::ReadLocked(absl::Span<char> buf) {
   if (buf.empty()) return 0;
   const bool wait_first = drained_ && !poll_.SawException();
   drained_ = false;
-  absl::Status ready = wait_first ? poll_.Wait(PollDesc::kRead)
-                                  : poll_.Reset(PollDesc::kRead);
+  absl::Status ready =
+      wait_first ? poll_.Wait(PollDesc::kRead) : poll_.Reset(PollDesc::kRead);
   const size_t room = std::min(buf.size(), kMaxTransfer);
   for (;;) {
     if (ABSL_PREDICT_FALSE(!ready.ok())) {

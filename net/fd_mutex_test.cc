@@ -74,16 +74,16 @@ TEST(FdMutex, ExactlyOneDestroysAndAlone) {
     };
     std::vector<std::thread> threads;
     for (int i = 0; i < 4; ++i) {
-      threads.emplace_back([&, side = i % 2 == 0 ? FdMutex::kRead
-                                                 : FdMutex::kWrite] {
-        while (mu.RWLock(side)) {
-          ++users;
-          EXPECT_EQ(++inside[side], 1);
-          --inside[side];
-          --users;
-          leave(mu.RWUnlock(side));
-        }
-      });
+      threads.emplace_back(
+          [&, side = i % 2 == 0 ? FdMutex::kRead : FdMutex::kWrite] {
+            while (mu.RWLock(side)) {
+              ++users;
+              EXPECT_EQ(++inside[side], 1);
+              --inside[side];
+              --users;
+              leave(mu.RWUnlock(side));
+            }
+          });
     }
     for (uint32_t spin = rand.Below(20000); spin > 0; --spin) {
       // relaxed: to pass the time.

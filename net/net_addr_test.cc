@@ -39,7 +39,8 @@ TEST(NetAddr, AZoneIsKept) {
 }
 
 TEST(NetAddr, WhatIsNoAddressIsRefused) {
-  for (const char* ip : {"", "localhost", "1.2.3", "1.2.3.4.5", ":::", "[::1]"}) {
+  for (const char* ip :
+       {"", "localhost", "1.2.3", "1.2.3.4.5", ":::", "[::1]"}) {
     EXPECT_FALSE(NetAddr::FromIp(ip, 80).ok()) << ip;
   }
   EXPECT_FALSE(NetAddr::FromIp("127.0.0.1", -1).ok());
@@ -78,8 +79,7 @@ TEST(SplitHostPort, TakesHostAndPortApart) {
 }
 
 TEST(SplitHostPort, SaysWhatIsWrong) {
-  EXPECT_EQ(ErrorOf("127.0.0.1"),
-            "address 127.0.0.1: missing port in address");
+  EXPECT_EQ(ErrorOf("127.0.0.1"), "address 127.0.0.1: missing port in address");
   EXPECT_EQ(ErrorOf(""), "address : missing port in address");
   EXPECT_EQ(ErrorOf("[::1]"), "address [::1]: missing port in address");
   EXPECT_EQ(ErrorOf("[::1]80:"), "address [::1]80:: missing port in address");

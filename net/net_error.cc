@@ -37,10 +37,9 @@ std::string ErrnoText(int error) {
 
 absl::Status ErrnoStatus(int error, absl::string_view context,
                          absl::string_view call) {
-  absl::Status status(
-      absl::ErrnoToStatusCode(error),
-      absl::StrCat(context, ": ", call, call.empty() ? "" : ": ",
-                   ErrnoText(error)));
+  absl::Status status(absl::ErrnoToStatusCode(error),
+                      absl::StrCat(context, ": ", call,
+                                   call.empty() ? "" : ": ", ErrnoText(error)));
   status.SetPayload(kErrnoPayload, absl::Cord(absl::StrCat(error)));
   return status;
 }

@@ -114,9 +114,8 @@ Addresses LookupHost(const std::string& host, absl::Time deadline) {
 bool TryDualStack() {
   const int fd = SysSocket(AF_INET6, SOCK_STREAM);
   if (fd < 0) return false;
-  const bool works =
-      SysSetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0) == 0 &&
-      SysBind(fd, *NetAddr::FromIp("::", 0)) == 0;
+  const bool works = SysSetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0) == 0 &&
+                     SysBind(fd, *NetAddr::FromIp("::", 0)) == 0;
   SysClose(fd);
   return works;
 }

@@ -101,8 +101,7 @@ ABSL_ATTRIBUTE_NOINLINE int SysUnlink(const char* path) {
 
 ABSL_ATTRIBUTE_NOINLINE int SysSetOption(int fd, int level, int name,
                                          const void* value, size_t size) {
-  return Once(
-      setsockopt(fd, level, name, value, static_cast<socklen_t>(size)));
+  return Once(setsockopt(fd, level, name, value, static_cast<socklen_t>(size)));
 }
 
 int SysSetOption(int fd, int level, int name, int value) {

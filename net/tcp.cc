@@ -114,9 +114,8 @@ absl::Status DialError(absl::string_view address, const absl::Status& why) {
 
 absl::StatusOr<Listener> Listen(absl::string_view address,
                                 const ListenOptions& options) {
-  const auto addrs =
-      internal::ResolveAddress("tcp", address, internal::HostUse::kListen,
-                               absl::InfiniteFuture());
+  const auto addrs = internal::ResolveAddress(
+      "tcp", address, internal::HostUse::kListen, absl::InfiniteFuture());
   if (!addrs.ok()) return internal::Annotate(addrs.status(), "listen tcp");
   const NetAddr& addr = internal::FavourIpv4(*addrs);
   auto listener = ListenAt(addr, options);

@@ -58,8 +58,7 @@ void BM_Tcp_Echo(benchmark::State& state) {
     std::vector<Conn> conns;
     for (int i = 0; i < kConns; ++i) {
       conns.push_back(*Dial(listener->Addr().ToString()));
-      servers.Go(
-          [conn = *listener->Accept(), buffer] { Serve(conn, buffer); });
+      servers.Go([conn = *listener->Accept(), buffer] { Serve(conn, buffer); });
     }
     std::atomic<bool> failed{false};
     // One "iteration" of the loop does all: to count is the clients' own.

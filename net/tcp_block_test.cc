@@ -1,7 +1,6 @@
 // Deadlines, and Close while others are blocked.
-#include <sys/resource.h>
-
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <cerrno>

@@ -1,10 +1,9 @@
 #include "net/tcp.h"
 
+#include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-
-#include <gtest/gtest.h>
 
 #include <atomic>
 #include <cerrno>
@@ -376,9 +375,9 @@ TEST(Tcp, ListenersShareAnAddressIfAllAsk) {
     EXPECT_TRUE(Listen(address, options).ok());
     const auto refused = Listen(address);
     EXPECT_EQ(ErrnoOf(refused.status()), EADDRINUSE);
-    EXPECT_EQ(refused.status().message(),
-              absl::StrCat("listen tcp ", address,
-                           ": bind: address already in use"));
+    EXPECT_EQ(
+        refused.status().message(),
+        absl::StrCat("listen tcp ", address, ": bind: address already in use"));
   });
 }
 

@@ -43,8 +43,7 @@ absl::StatusOr<UdpConn> ListenAt(NetAddr addr) {
 absl::StatusOr<UdpConn> DialAt(const NetAddr& addr) {
   const int fd = internal::SysSocket(addr.family(), SOCK_DGRAM);
   if (fd < 0) return internal::ErrnoStatus(-fd, "socket", "");
-  auto net_fd =
-      NetFd::Connect(fd, Network::kUdp, addr, absl::InfiniteFuture());
+  auto net_fd = NetFd::Connect(fd, Network::kUdp, addr, absl::InfiniteFuture());
   if (!net_fd.ok()) return net_fd.status();
   return UdpConn(*std::move(net_fd), addr.family() == AF_INET6);
 }
@@ -52,9 +51,8 @@ absl::StatusOr<UdpConn> DialAt(const NetAddr& addr) {
 }  // namespace
 
 absl::StatusOr<UdpConn> ListenUdp(absl::string_view address) {
-  const auto addrs =
-      internal::ResolveAddress("udp", address, internal::HostUse::kListen,
-                               absl::InfiniteFuture());
+  const auto addrs = internal::ResolveAddress(
+      "udp", address, internal::HostUse::kListen, absl::InfiniteFuture());
   if (!addrs.ok()) return internal::Annotate(addrs.status(), "listen udp");
   const NetAddr& addr = internal::FavourIpv4(*addrs);
   auto conn = ListenAt(addr);
@@ -64,9 +62,8 @@ absl::StatusOr<UdpConn> ListenUdp(absl::string_view address) {
 }
 
 absl::StatusOr<UdpConn> DialUdp(absl::string_view address) {
-  const auto addrs =
-      internal::ResolveAddress("udp", address, internal::HostUse::kDial,
-                               absl::InfiniteFuture());
+  const auto addrs = internal::ResolveAddress(
+      "udp", address, internal::HostUse::kDial, absl::InfiniteFuture());
   if (!addrs.ok()) return internal::Annotate(addrs.status(), "dial udp");
   const NetAddr& addr = internal::FavourIpv4(*addrs);
   auto conn = DialAt(addr);

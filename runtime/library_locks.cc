@@ -139,7 +139,8 @@ void FindLockingFunctions() {
   const bool in_program =
       home.Has(reinterpret_cast<uintptr_t>(&FindLockingFunctions));
   // A sanitizer's library intercepts all sorts of calls.
-  const bool in_sanitizer = dlsym(RTLD_DEFAULT, "__sanitizer_print_stack_trace");
+  const bool in_sanitizer =
+      dlsym(RTLD_DEFAULT, "__sanitizer_print_stack_trace");
   if (!in_libc && !in_program && !in_sanitizer) allocator = home;
 }
 

@@ -48,8 +48,7 @@ absl::Status Init() {
   return absl::OkStatus();
 }
 
-constexpr uint32_t kExceptions =
-    EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
+constexpr uint32_t kExceptions = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
 
 int EventModes(uint32_t events) {
   int modes = 0;

@@ -69,9 +69,8 @@ class HttpConn {
     now_ = now;
     std::tm utc;
     char text[40];
-    const size_t size = std::strftime(text, sizeof(text),
-                                      "%a, %d %b %Y %H:%M:%S GMT",
-                                      gmtime_r(&now, &utc));
+    const size_t size = std::strftime(
+        text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
     date_.assign(text, size);
     conn_.SetDeadline(Now() + kIdleTimeout).IgnoreError();
   }
@@ -81,8 +80,8 @@ class HttpConn {
     Response response;
     handler_(request, &response);
     const bool file = response.file >= 0;
-    const int64_t size = file ? response.file_size
-                              : static_cast<int64_t>(response.body.size());
+    const int64_t size =
+        file ? response.file_size : static_cast<int64_t>(response.body.size());
     AppendHead(response, size, request.keep_alive);
     const bool head = request.method == "HEAD";
     bool good = true;
@@ -119,8 +118,7 @@ class HttpConn {
     while (left > 0) {
       const size_t room = static_cast<size_t>(
           std::min<int64_t>(left, static_cast<int64_t>(piece.size())));
-      const ssize_t n =
-          Syscall([&] { return read(file, &piece[0], room); });
+      const ssize_t n = Syscall([&] { return read(file, &piece[0], room); });
       if (n <= 0) return false;  // shorter than it was: the client must notice
       out_.append(piece, 0, static_cast<size_t>(n));
       left -= n;

@@ -131,8 +131,8 @@ class HttpFiles : public testing::Test {
 TEST_F(HttpFiles, AreHandedOut) {
   EXPECT_TRUE(absl::EndsWith(Get("/a.txt"), "\r\n\r\ntext"));
   EXPECT_TRUE(absl::EndsWith(Get("/"), "\r\n\r\n<p>index"));
-  EXPECT_TRUE(absl::EndsWith(Get("/big"),
-                             "\r\n\r\n" + std::string(1 << 20, 'b')));
+  EXPECT_TRUE(
+      absl::EndsWith(Get("/big"), "\r\n\r\n" + std::string(1 << 20, 'b')));
 }
 
 TEST_F(HttpFiles, AndNothingElse) {
