@@ -103,6 +103,8 @@ void InstallPreemptHandler() {
 void Sched::SleepInHandler(M* m, G* g, M* heir) {
   NoPreempt no_preempt;
   g->preempt.store(false, std::memory_order_relaxed);  // see Waiter::preempt
+  // It may be about to park: what it has noted for that is given back.
+  const ParkSite* const site = g->site;
   g->site = nullptr;
   g->flags |= kGFlagInHandler;
   SetGStatus(g, GStatus::kRunning, GStatus::kPreempted);
@@ -119,6 +121,7 @@ void Sched::SleepInHandler(M* m, G* g, M* heir) {
   m->nextp = nullptr;
   AcquireP(m, p);
   g->flags &= ~kGFlagInHandler;
+  g->site = site;
   SetGStatus(g, GStatus::kPreempted, GStatus::kRunning);
 }
 
