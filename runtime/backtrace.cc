@@ -1,7 +1,10 @@
 #include "runtime/backtrace.h"
 
 #include <dlfcn.h>
+#include <ucontext.h>
 #include <unwind.h>
+
+#include <algorithm>
 
 #include "absl/debugging/symbolize.h"
 #include "absl/strings/match.h"
@@ -65,6 +68,35 @@ void TakeBacktrace(Backtrace* out) {
   out->size = 0;
   out->truncated = false;
   _Unwind_Backtrace(AddFrame, out);
+}
+
+uintptr_t InterruptedSp(const void* context) {
+  const auto* uc = static_cast<const ucontext_t*>(context);
+#if defined(__x86_64__)
+  return static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RSP]);
+#elif defined(__aarch64__)
+  return static_cast<uintptr_t>(uc->uc_mcontext.sp);
+#endif
+}
+
+uintptr_t InterruptedPc(const void* context) {
+  const auto* uc = static_cast<const ucontext_t*>(context);
+#if defined(__x86_64__)
+  return static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+  return static_cast<uintptr_t>(uc->uc_mcontext.pc);
+#endif
+}
+
+void TakeInterruptedBacktrace(const void* context, Backtrace* out) {
+  TakeBacktrace(out);
+  void* const pc = reinterpret_cast<void*>(InterruptedPc(context));
+  void** const end = out->pcs + out->size;
+  void** const first = std::find(out->pcs, end, pc);
+  if (first == end) return;  // the handler's frames as well, then
+  out->size = static_cast<int>(std::move(first, end, out->pcs) - out->pcs);
+  // As if it were a return address: names are looked up before those.
+  out->pcs[0] = static_cast<char*>(pc) + 1;
 }
 
 std::string FormatPc(const void* pc) { return FormatFrame(NameOf(pc), pc); }

@@ -2,6 +2,7 @@
 #ifndef MPG_RUNTIME_BACKTRACE_H_
 #define MPG_RUNTIME_BACKTRACE_H_
 
+#include <cstdint>
 #include <string>
 
 namespace mpg {
@@ -17,6 +18,12 @@ struct Backtrace {
 // The caller's stack. Async-signal-safe once it has been called before (the
 // unwinder loads itself at its first use).
 void TakeBacktrace(Backtrace* out);
+// In a signal handler: the stack of what the signal has interrupted; `context` is
+// the handler's third argument.
+void TakeInterruptedBacktrace(const void* context, Backtrace* out);
+// The stack pointer and the instruction that it was interrupted at.
+uintptr_t InterruptedSp(const void* context);
+uintptr_t InterruptedPc(const void* context);
 
 // "func(...)\n\tbinary+0x1234\n" for each frame; frames of the scheduler itself
 // are left out, as Go leaves out its own.

@@ -116,11 +116,15 @@ std::string FormatHeader(const G* g, absl::string_view state) {
 }
 
 std::string FormatCreatedBy(const G* g) {
-  if (g->gopc == nullptr || g->parent_goid == 0) return "";
-  std::string frame = FormatPc(g->gopc);
+  return FormatCreatedBy(g->gopc, g->parent_goid);
+}
+
+std::string FormatCreatedBy(const void* gopc, int64_t parent_goid) {
+  if (gopc == nullptr || parent_goid == 0) return "";
+  std::string frame = FormatPc(gopc);
   const size_t eol = frame.find('\n');
   return absl::StrCat("created by ", frame.substr(0, eol), " in goroutine ",
-                      g->parent_goid, frame.substr(eol));
+                      parent_goid, frame.substr(eol));
 }
 
 void DumpOnFatalError() {

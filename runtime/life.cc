@@ -33,6 +33,7 @@ SysmonOptions SysmonOptionsFor(const RuntimeOptions& o) {
   out.time_slice_ns = absl::ToInt64Nanoseconds(o.time_slice);
   out.schedtrace_ns = absl::ToInt64Nanoseconds(o.schedtrace);
   out.scheddetail = o.scheddetail;
+  out.stall_ns = absl::ToInt64Nanoseconds(o.stall_report);
   return out;
 }
 
@@ -77,9 +78,14 @@ Sched::Sched(const RuntimeOptions& o)
     throw Panic(
         "mpg: RuntimeOptions: max_procs and max_threads must be positive");
   }
+  if (o.stall_report < absl::ZeroDuration()) {
+    throw Panic("mpg: RuntimeOptions: stall_report must not be negative");
+  }
   InstallTerminateHandler();
   InstallOverflowHandler();
-  if (options.async_preempt) InstallPreemptHandler();
+  if (options.async_preempt || o.stall_report > absl::ZeroDuration()) {
+    InstallPreemptHandler();
+  }
   SetFatalErrorHook(&DumpOnFatalError);
   ProcResize(ProcsFor(o));
   for (int i = 0; i < gomaxprocs.load(); ++i) {

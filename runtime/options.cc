@@ -80,6 +80,8 @@ void ApplyDebug(absl::string_view entry, RuntimeOptions* options) {
     options->schedtrace = absl::Milliseconds(DebugNumber(entry, value));
   } else if (key == "scheddetail") {
     options->scheddetail = DebugNumber(entry, value) > 0;
+  } else if (key == "stallms") {
+    options->stall_report = absl::Milliseconds(DebugNumber(entry, value));
   } else if (key == "asyncpreemptoff") {
     options->async_preempt = DebugNumber(entry, value) == 0;
   }

@@ -28,6 +28,13 @@ struct RuntimeOptions {
   // (GODEBUG=schedtrace=<ms>). scheddetail adds a line for each P, M and G.
   absl::Duration schedtrace = absl::ZeroDuration();
   bool scheddetail = false;
+  // Report on stderr, with its stack, a goroutine that keeps its processor for
+  // longer: it computes without giving way, or blocks in a call that Syscall does
+  // not announce. Once each time, at most 5 times a minute; SchedStats::stalls
+  // counts them all. Zero: do not (GODEBUG=stallms=<ms>). The signal that fetches
+  // the stack interrupts a blocking call as one that preempts does. At or below
+  // time_slice, goroutines that give way when asked are reported as well.
+  absl::Duration stall_report = absl::ZeroDuration();
   // An idle thread ends after so long.
   absl::Duration idle_thread_life = absl::Seconds(10);
 
@@ -52,6 +59,7 @@ struct SchedStats {
   uint64_t steals = 0;
   uint64_t schedticks = 0;
   uint64_t switches = 0;
+  uint64_t stalls = 0;  // see RuntimeOptions::stall_report
 };
 
 // The CPUs the process may use now: affinity mask and cgroup quota, at least 1.

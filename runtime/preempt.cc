@@ -3,13 +3,13 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include <cstring>
 
 #include "base/clock.h"
 #include "base/panic.h"
+#include "runtime/backtrace.h"
 #include "runtime/goroutine.h"
 #include "runtime/sched.h"
 
@@ -21,18 +21,10 @@ namespace {
 // by default. (Go: sigPreempt.)
 constexpr int kSignal = SIGURG;
 // In the signals that we send.
-char ours;
+char preempt_wish;
+char stall_wish;
 
 struct sigaction previous;
-
-uintptr_t StackPointer(const void* context) {
-  const auto* uc = static_cast<const ucontext_t*>(context);
-#if defined(__x86_64__)
-  return static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RSP]);
-#elif defined(__aarch64__)
-  return static_cast<uintptr_t>(uc->uc_mcontext.sp);
-#endif
-}
 
 bool OnStackOf(const G* g, uintptr_t sp) {
   if (!g->stack) return false;
@@ -40,25 +32,28 @@ bool OnStackOf(const G* g, uintptr_t sp) {
   return sp <= hi && sp > hi - g->sched->PoolOf(g)->Usable(g->stack);
 }
 
-// The goroutine to be preempted, or null. See preempt.h.
-G* MayPreempt(M* m, const void* context) {
+// The goroutine that the signal has interrupted outside of the scheduler, or null.
+G* Interrupted(M* m, const void* context) {
   if (m == nullptr || ThisThread()->locks != 0 || m->using_p ||
       m->after != nullptr) {
     return nullptr;
   }
   G* g = m->curg;
   P* p = m->p;
-  if (g == &m->g0 || p == nullptr || g->Status() != GStatus::kRunning ||
-      g->async_off != 0 ||
-      // relaxed: see Waiter::preempt. Nobody wants it any more.
-      !g->preempt.load(std::memory_order_relaxed) ||
+  const bool runs =
+      g != &m->g0 && p != nullptr && g->Status() == GStatus::kRunning &&
       // relaxed: kGcstop is this thread's own doing.
-      p->status.load(std::memory_order_relaxed) != PStatus::kRunning ||
-      !OnStackOf(g, StackPointer(context)) || m->sched->stopping.load() ||
-      HoldsLibraryLock()) {
-    return nullptr;
-  }
-  return g;
+      p->status.load(std::memory_order_relaxed) == PStatus::kRunning &&
+      OnStackOf(g, InterruptedSp(context));
+  return runs ? g : nullptr;
+}
+
+// See preempt.h.
+bool MayPreempt(const G* g) {
+  return g->async_off == 0 &&
+         // relaxed: see Waiter::preempt. False: nobody wants it any more.
+         g->preempt.load(std::memory_order_relaxed) &&
+         !g->sched->stopping.load() && !HoldsLibraryLock();
 }
 
 void PassOn(int signal, siginfo_t* info, void* context) {
@@ -71,16 +66,29 @@ void PassOn(int signal, siginfo_t* info, void* context) {
 
 void OnSignal(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
-  if (info->si_code != SI_QUEUE || info->si_value.sival_ptr != &ours) {
+  const void* const wish =
+      info->si_code == SI_QUEUE ? info->si_value.sival_ptr : nullptr;
+  if (wish != &preempt_wish && wish != &stall_wish) {
     PassOn(signal, info, context);
-    errno = saved_errno;
-    return;
-  }
-  M* m = CurrentM();
-  if (G* g = MayPreempt(m, context)) {
-    if (M* heir = m->sched->PopIdleM()) m->sched->SleepInHandler(m, g, heir);
+  } else if (G* g = Interrupted(CurrentM(), context)) {
+    M* m = CurrentM();
+    if (wish == &stall_wish) {
+      m->sched->stall_reporter.Answer(m, g, context);
+    } else if (MayPreempt(g)) {
+      if (M* heir = m->sched->PopIdleM()) m->sched->SleepInHandler(m, g, heir);
+    }
   }
   errno = saved_errno;
+}
+
+void Send(const M* m, char* wish) {
+  siginfo_t info;
+  memset(&info, 0, sizeof info);
+  info.si_code = SI_QUEUE;
+  info.si_pid = getpid();
+  info.si_uid = getuid();
+  info.si_value.sival_ptr = wish;
+  syscall(SYS_rt_tgsigqueueinfo, getpid(), m->tid, kSignal, &info);
 }
 
 }  // namespace
@@ -98,6 +106,8 @@ void InstallPreemptHandler() {
   }();
   (void)installed;
 }
+
+void SendStallSignal(const M* m) { Send(m, &stall_wish); }
 
 // In the handler. g gives its P to heir and waits for another.
 void Sched::SleepInHandler(M* m, G* g, M* heir) {
@@ -162,13 +172,7 @@ bool Sched::SignalP(P* p) {
   }
   const M* m = p->m;
   if (m == nullptr || m == CurrentM()) return false;
-  siginfo_t info;
-  memset(&info, 0, sizeof info);
-  info.si_code = SI_QUEUE;
-  info.si_pid = getpid();
-  info.si_uid = getuid();
-  info.si_value.sival_ptr = &ours;
-  syscall(SYS_rt_tgsigqueueinfo, getpid(), m->tid, kSignal, &info);
+  Send(m, &preempt_wish);
   return true;
 }
 

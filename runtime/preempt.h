@@ -28,9 +28,14 @@
 namespace mpg {
 namespace internal {
 
+struct M;
+
 // Once in the process. A handler that was there before goes on getting the
 // signals that are not ours.
 void InstallPreemptHandler();
+
+// Has the thread of m answer the StallReporter of its Sched.
+void SendStallSignal(const M* m);
 
 // In a signal handler: one of the frames that it has interrupted belongs to a
 // function that may hold a lock which the scheduler needs.

@@ -78,6 +78,7 @@
 #include "runtime/p.h"
 #include "runtime/shuffle.h"
 #include "runtime/stack/stack.h"
+#include "runtime/stall.h"
 #include "runtime/world.h"
 #include "sysmon/sysmon.h"
 #include "timer/timekeeper.h"
@@ -222,6 +223,8 @@ struct Sched {
   bool WorkWaits(P* p) const;  // sysmon
   void SleepInHandler(M* m, G* g, M* heir);
   void WakeInHandler(P* p, M* m);  // the caller owns p, kIdle
+
+  StallReporter stall_reporter;  // sysmon, and its signal's handler
 
   // --- Goroutines wired to threads (locked.cc).
   bool StopLockedM(M* m);  // false: m is to leave

@@ -40,6 +40,7 @@ SchedStats Sched::Stats() const {
     stats.schedticks += p->schedtick;
   }
   stats.switches = Switches();
+  stats.stalls = stall_reporter.count();
   return stats;
 }
 

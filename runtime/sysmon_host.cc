@@ -57,6 +57,9 @@ class SchedHost final : public SysmonHost {
     s_->HandoffP(p);
     return true;
   }
+  bool Stalled(int proc, int64_t ns) override {
+    return s_->stall_reporter.Report(s_->allp[proc], ns);
+  }
   bool WakeForLocalWork(int) override {
     if (s_->idle_ps.Count() == 0) return false;
     s_->WakeP();

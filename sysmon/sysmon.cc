@@ -85,7 +85,7 @@ int64_t Sysmon::Step() {
     host_->Periodic(now);
   }
   bool retaken = false;
-  next_slice_end_ = kForever;
+  next_slice_end_ = next_stall_ = kForever;
   const int64_t last_poll = host_->LastPoll();
   if (last_poll != 0 && now - last_poll > options_.max_sleep_ns) {
     retaken = host_->PollNetwork();
@@ -93,14 +93,15 @@ int64_t Sysmon::Step() {
   // Due by the next look.
   if (host_->NextTimer() < now + options_.max_sleep_ns) host_->StartForTimer();
   if (!host_->WorldStopping() && Retake(now)) retaken = true;
+  if (options_.stall_ns > 0 && WatchStalls(now)) retaken = true;
   if (retaken) {
     quiet_looks_ = 0;
     delay_ns_ = options_.min_sleep_ns;
   } else if (++quiet_looks_ > kQuietLooks) {
     delay_ns_ = std::min(delay_ns_ * 2, options_.max_sleep_ns);
   }
-  const int64_t slice_left = next_slice_end_ - now;
-  return std::min({delay_ns_, NextTraceIn(now), slice_left});
+  const int64_t next = std::min(next_slice_end_, next_stall_);
+  return std::min({delay_ns_, NextTraceIn(now), next - now});
 }
 
 // All is idle: waits a little for whether it stays so, then sleeps deeply.
@@ -145,6 +146,37 @@ void Sysmon::DeepSleep(int64_t now) {
   // Somebody has started: look closely again. Go: sysmon after sysmonwait.
   quiet_looks_ = 0;
   delay_ns_ = options_.min_sleep_ns;
+}
+
+// True: look again soon.
+bool Sysmon::WatchStalls(int64_t now) {
+  const int n = host_->NumProcs();
+  if (static_cast<int>(still_.size()) < n) still_.resize(n);
+  bool any = false;
+  for (int i = 0; i < n; ++i) {
+    if (WatchStall(i, &still_[i], now)) any = true;
+  }
+  return any;
+}
+
+bool Sysmon::WatchStall(int proc, Stillness* still, int64_t now) {
+  const SysmonHost::ProcSample sample = host_->Sample(proc);
+  if (sample.status != SysmonHost::ProcStatus::kRunning) {
+    still->since = -1;
+    return false;
+  }
+  if (still->since < 0 || sample.switches != still->sample.switches ||
+      sample.schedtick != still->sample.schedtick ||
+      sample.syscalltick != still->sample.syscalltick) {
+    *still = {sample, now, false};
+  } else if (!still->reported && now - still->since >= options_.stall_ns) {
+    still->reported = host_->Stalled(proc, now - still->since);
+    return true;
+  }
+  if (!still->reported) {
+    next_stall_ = std::min(next_stall_, still->since + options_.stall_ns);
+  }
+  return false;
 }
 
 bool Sysmon::Retake(int64_t now) {

@@ -20,6 +20,9 @@
 //   - A processor that has queued work and has not switched since the last look,
 //     while others are idle and none looks for work: one is woken
 //     (WakeForLocalWork).
+//   - A processor that runs and has neither switched, nor begun a slice or a system
+//     call, for stall_ns is reported (Stalled), once; also while the world is to
+//     stop.
 //   - The network is polled if nobody has for max_sleep_ns. A timer that is due
 //     within max_sleep_ns starts a thread that will be there in time.
 // Looks are min_sleep_ns apart; after 50 looks at which nothing was retaken the
@@ -81,6 +84,9 @@ class SysmonHost {
   virtual int64_t NextDue() = 0;
   // False: the thread came back meanwhile. `syscalltick` is what was sampled.
   virtual bool RetakeSyscall(int proc, uint32_t syscalltick) = 0;
+  // The goroutine there has kept it for ns, longer than stall_ns. Called until it
+  // returns true or the goroutine has given way.
+  virtual bool Stalled(int proc, int64_t ns) = 0;
   // True if somebody was woken.
   virtual bool WakeForLocalWork(int proc) = 0;
 
@@ -115,6 +121,7 @@ struct SysmonOptions {
   int64_t min_sleep_ns = 20'000;       // Go: 20 us
   int64_t max_sleep_ns = 10'000'000;   // Go: 10 ms
   int64_t idle_check_ns = 2'000'000;   // untuned
+  int64_t stall_ns = 0;                // 0: no reports
   int64_t schedtrace_ns = 0;           // 0: never
   bool scheddetail = false;
 };
@@ -149,11 +156,20 @@ class Sysmon {
     int64_t syscallwhen = 0;
   };
 
+  // What a processor was last seen to do, and since when.
+  struct Stillness {
+    SysmonHost::ProcSample sample = {};
+    int64_t since = -1;  // -1: it did not run
+    bool reported = false;
+  };
+
   void WakeSlow();
   int64_t NextTraceIn(int64_t now) const;
   void Trace(int64_t now);
   int64_t StepIdle(int64_t now);
   void DeepSleep(int64_t now);
+  bool WatchStalls(int64_t now);
+  bool WatchStall(int proc, Stillness* still, int64_t now);
   bool Retake(int64_t now);
   bool RetakeProc(int proc, const SysmonHost::ProcSample& sample, Seen* seen,
                   int64_t now);
@@ -164,12 +180,14 @@ class Sysmon {
 
   // The thread of Run.
   std::vector<Seen> seen_;
+  std::vector<Stillness> still_;
   int64_t delay_ns_;
   int quiet_looks_ = 0;
   int64_t idle_since_ = -1;     // -1: not all is idle
   int64_t next_idle_call_ = 0;  // of WhenAllIdle, in this period
   bool watching_ = false;       // asleep_ was set in this period
   int64_t next_slice_end_ = 0;  // of this look
+  int64_t next_stall_ = 0;      // of this look
   int64_t last_trace_;
   int64_t last_periodic_;
 

@@ -22,6 +22,7 @@ class BusyHost final : public SysmonHost {
   bool Preempt(int) override { return false; }
   int64_t NextDue() override { return INT64_MAX; }
   bool RetakeSyscall(int, uint32_t) override { return false; }
+  bool Stalled(int, int64_t) override { return true; }
   bool WakeForLocalWork(int) override { return false; }
   int64_t LastPoll() override { return 0; }
   bool PollNetwork() override { return false; }

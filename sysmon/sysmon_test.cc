@@ -47,6 +47,13 @@ class FakeHost final : public SysmonHost {
     Log("retake", proc);
     return true;
   }
+  bool Stalled(int proc, int64_t ns) override {
+    Log("stalled", proc);
+    stalled_for = ns;
+    return stall_told;
+  }
+  int64_t stalled_for = 0;
+  bool stall_told = true;
   bool WakeForLocalWork(int proc) override {
     Log("wake", proc);
     return true;
@@ -158,6 +165,60 @@ TEST_F(SysmonTest, RetakesAtTheEndOfASliceFromWhoMakesManyShortCalls) {
     host.procs[0].syscalltick++;
   }
   EXPECT_GE(host.Count("retake 0"), 1);
+}
+
+TEST_F(SysmonTest, ReportsAStallOnceAndAnewAfterASwitch) {
+  options.stall_ns = 25 * kMs;
+  Sysmon sysmon(&host, &clock, options);
+  const int64_t began = clock.now;
+  sysmon.Step();
+  while (host.Count("stalled 0") == 0) {
+    host.procs[1].switches++;
+    clock.now += sysmon.Step();
+    ASSERT_LE(clock.now - began, 26 * kMs);
+  }
+  EXPECT_GE(host.stalled_for, 25 * kMs);
+  RunFor(&sysmon, 100 * kMs);
+  EXPECT_EQ(host.Count("stalled 0"), 1);
+  host.procs[0].switches++;
+  RunFor(&sysmon, 100 * kMs);
+  EXPECT_EQ(host.Count("stalled 0"), 2);
+}
+
+TEST_F(SysmonTest, AsksForAStallAgainAtTheNextLookUntilItIsTold) {
+  options.stall_ns = 25 * kMs;
+  host.stall_told = false;
+  host.procs[1].status = SysmonHost::ProcStatus::kIdle;
+  Sysmon sysmon(&host, &clock, options);
+  RunFor(&sysmon, 26 * kMs);
+  const int asked = host.Count("stalled 0");
+  ASSERT_GE(asked, 1);
+  EXPECT_EQ(sysmon.Step(), 20 * kUs);
+  EXPECT_EQ(host.Count("stalled 0"), asked + 1);
+  host.procs[0].schedtick++;  // over
+  RunFor(&sysmon, 20 * kMs);
+  EXPECT_EQ(host.Count("stalled 0"), asked + 1);
+}
+
+TEST_F(SysmonTest, NoStallInASystemCallNorWithSystemCallsNorWhenNotAskedFor) {
+  options.stall_ns = 5 * kMs;
+  host.procs[0].status = SysmonHost::ProcStatus::kSyscall;
+  {
+    Sysmon sysmon(&host, &clock, options);
+    for (const int64_t end = clock.now + 50 * kMs; clock.now < end;) {
+      host.procs[1].syscalltick++;
+      clock.now += sysmon.Step();
+    }
+    EXPECT_EQ(host.stalled_for, 0);
+    host.stopping = true;  // who keeps the world from stopping is told as well
+    RunFor(&sysmon, 10 * kMs);
+    EXPECT_EQ(host.Count("stalled 1"), 1);
+  }
+  options.stall_ns = 0;
+  host.log.clear();
+  Sysmon sysmon(&host, &clock, options);
+  RunFor(&sysmon, 50 * kMs);
+  EXPECT_EQ(host.Count("stalled 1"), 0);
 }
 
 TEST_F(SysmonTest, BacksOffFrom20UsTo10MsAndComesBackWhenItRetook) {
@@ -315,6 +376,7 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
     bool Preempt(int) override { return false; }
     int64_t NextDue() override { return kForever; }
     bool RetakeSyscall(int, uint32_t) override { return false; }
+    bool Stalled(int, int64_t) override { return true; }
     bool WakeForLocalWork(int) override { return false; }
     int64_t LastPoll() override { return 0; }
     bool PollNetwork() override { return false; }

@@ -1,0 +1,80 @@
+// Reports of goroutines that keep their processor for long: in a loop that makes
+// no call, or in a system call that nobody has announced by Syscall. Internal;
+// users see RuntimeOptions::stall_report. After Seastar's stall detector.
+//
+// sysmon notices the stall and signals the thread; the handler there takes the
+// stack; sysmon, at one of its next looks, finds the names and prints it all. One
+// stack at a time is on its way, through these states:
+//
+//   kFree --sysmon asks--> kAsked --handler--> kTaking --handler--> kTaken
+//     ^                      |  too late, or the stall is over        |
+//     +----------------------+--------------- sysmon prints ----------+
+//
+// sysmon owns the rest of StallReporter but in kTaking, when the handler does.
+#ifndef MPG_RUNTIME_STALL_H_
+#define MPG_RUNTIME_STALL_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "runtime/backtrace.h"
+
+namespace mpg {
+namespace internal {
+
+struct G;
+struct M;
+struct P;
+
+class StallReporter {
+ public:
+  // A minute sees at most so many reports; the others are only counted.
+  static constexpr int kReportsPerMinute = 5;
+  // A thread that does not come to the handler for so long is reported without a
+  // stack.
+  static constexpr int64_t kPatienceNs = 10'000'000;
+
+  // sysmon: p's goroutine has kept it for ns. False: call again at the next look.
+  bool Report(P* p, int64_t ns);
+
+  // In the handler: g was running on m, which has been asked.
+  void Answer(M* m, const G* g, const void* context);
+
+  // Stalls so far, reported or not. Any thread.
+  uint64_t count() const {
+    // relaxed: a figure.
+    return count_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  enum class State : uint32_t { kFree, kAsked, kTaking, kTaken };
+
+  void Ask(P* p, int64_t ns, int64_t now);
+  bool Admit(int64_t now);
+  void Finish(int64_t now);
+  void Print(bool has_stack) const;
+
+  std::atomic<State> state_{State::kFree};
+  std::atomic<uint64_t> count_{0};
+
+  // What is asked for.
+  P* p_ = nullptr;
+  uint32_t tick_ = 0;  // p_->schedtick
+  int64_t stalled_ns_ = 0;
+  int64_t asked_at_ = 0;
+  char thread_state_ = '?';  // as /proc has it
+  // The answer.
+  int64_t goid_ = 0;
+  int64_t parent_goid_ = 0;
+  const void* gopc_ = nullptr;
+  Backtrace trace_;
+
+  int64_t minute_began_ = 0;
+  int in_minute_ = 0;
+  int left_out_ = 0;  // of this minute
+};
+
+}  // namespace internal
+}  // namespace mpg
+
+#endif  // MPG_RUNTIME_STALL_H_
