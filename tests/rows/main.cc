@@ -4,6 +4,7 @@
 
 #include "tests/rows/chan_rows.h"
 #include "tests/rows/driver.h"
+#include "tests/rows/net_rows.h"
 #include "tests/rows/sched_rows.h"
 #include "tests/rows/stall_rows.h"
 #include "tests/rows/sync_rows.h"
@@ -16,5 +17,6 @@ int main(int argc, char** argv) {
   mpg::rows::AddSyncRows(&benches);
   mpg::rows::AddTimeRows(&benches);
   mpg::rows::AddStallRows(&benches);
+  mpg::rows::AddNetRows(&benches);
   return mpg::rows::Main(argc, argv, benches);
 }
