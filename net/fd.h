@@ -105,6 +105,8 @@ class NetFd {
 
   // "op network local->remote: use of closed network connection".
   absl::Status ClosedError(absl::string_view op) const;
+  // What PollDesc says, of operation `op`.
+  absl::Status PollError(absl::string_view op, const absl::Status& why) const;
 
  private:
   NetFd(int fd, Network network)
@@ -113,10 +115,9 @@ class NetFd {
   class Use;
   class Exclusive;
 
-  // Errors of operation `op`: of the system call `call`, or of PollDesc.
+  // Errors of operation `op`: of the system call `call`.
   absl::Status Error(absl::string_view op, absl::string_view call,
                      int error) const;
-  absl::Status PollError(absl::string_view op, const absl::Status& why) const;
   std::string Context(absl::string_view op) const;
 
   absl::StatusOr<size_t> ReadLocked(absl::Span<char> buf);

@@ -11,32 +11,10 @@
 //   InvalidArgument, NotFound    an address that is none; a name without an address
 //   OutOfRange              "unexpected EOF", from ReadFull
 //
-// Thread safety: pure functions.
-// Source: Go's net.OpError, os.SyscallError, syscall.Errno.
+// Source: Go's net.OpError.
 #ifndef MPG_NET_NET_ERROR_H_
 #define MPG_NET_NET_ERROR_H_
 
-#include <string>
-
-#include "absl/status/status.h"
-#include "absl/strings/string_view.h"
-
-namespace mpg {
-
-// The errno behind `status`; 0: there is none.
-int ErrnoOf(const absl::Status& status);
-
-namespace internal {
-
-// "connection reset by peer": strerror's words as Go writes them.
-std::string ErrnoText(int error);
-// "context: call: text", with errno kept. `call` may be empty.
-absl::Status ErrnoStatus(int error, absl::string_view context,
-                         absl::string_view call);
-// `status` with "context: " before its message.
-absl::Status Annotate(const absl::Status& status, absl::string_view context);
-
-}  // namespace internal
-}  // namespace mpg
+#include "base/errno_status.h"  // IWYU pragma: export
 
 #endif  // MPG_NET_NET_ERROR_H_

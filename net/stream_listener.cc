@@ -34,7 +34,7 @@ absl::StatusOr<Conn> StreamListener::Accept() {
   const bool any = fd_->local().IsAnyIp();
   const NetAddr local = any ? SysLocalAddr(accepted->fd) : fd_->local();
   auto conn = NetFd::Adopt(accepted->fd, fd_->network());
-  if (!conn.ok()) return conn.status();
+  if (!conn.ok()) return fd_->PollError("accept", conn.status());
   (*conn)->SetAddrs(local, accepted->peer);
   return Conn(*std::move(conn));
 }

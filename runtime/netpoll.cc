@@ -12,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "base/errno_status.h"
 #include "base/panic.h"
 #include "runtime/sched.h"
 
@@ -28,7 +29,7 @@ std::atomic<int> poll_fd{-1};
 PollState* free_states ABSL_GUARDED_BY(mu) = nullptr;
 
 absl::Status LastError(const char* what) {
-  return absl::ErrnoToStatus(errno, what);
+  return ErrnoStatus(errno, "", what);
 }
 
 // An event carries its PollState and how often that had been used by then.
@@ -43,7 +44,7 @@ absl::Status Init() {
   RuntimeLockGuard guard(mu);
   if (poll_fd.load() >= 0) return absl::OkStatus();
   const int fd = epoll_create1(EPOLL_CLOEXEC);
-  if (fd < 0) return LastError("runtime: epollcreate failed");
+  if (fd < 0) return LastError("epoll_create1");
   poll_fd.store(fd);
   return absl::OkStatus();
 }
@@ -190,15 +191,15 @@ absl::Status NetSleep::Use() {
   RuntimeLockGuard guard(mu_);
   if (used_.load()) return absl::OkStatus();
   if (eventfd_ < 0) eventfd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (eventfd_ < 0) return LastError("runtime: eventfd failed");
+  if (eventfd_ < 0) return LastError("eventfd");
   if (epoll_ < 0) epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  if (epoll_ < 0) return LastError("runtime: epollcreate failed");
+  if (epoll_ < 0) return LastError("epoll_create1");
   for (int fd : {eventfd_, poll_fd.load()}) {
     epoll_event event;
     event.events = EPOLLIN;
     event.data.fd = fd;
     if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST) {
-      return LastError("runtime: epollctl failed");
+      return LastError("epoll_ctl");
     }
   }
   used_.store(true);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/errno_status.h"
 #include "base/panic.h"
 #include "base/park.h"
 #include "runtime/netpoll.h"
@@ -113,7 +114,7 @@ absl::Status WaitOnThread(PollState* state, int mode) {
     p.events = mode == PollDesc::kRead ? POLLIN : POLLOUT;
     const int n = poll(&p, 1, kSliceMs);
     if (n > 0) return Check(state, mode);
-    if (n < 0 && errno != EINTR) return absl::ErrnoToStatus(errno, "poll");
+    if (n < 0 && errno != EINTR) return internal::ErrnoStatus(errno, "", "poll");
   }
 }
 

@@ -35,7 +35,7 @@ class PollDesc {
   enum Mode { kRead = 1, kWrite = 2, kReadWrite = 3 };
 
   // Registers fd, which must be non-blocking and stay open until Close. Errors:
-  // what the kernel says (absl::ErrnoToStatus), such as EPERM for a regular file,
+  // what the kernel says (ErrnoOf in base/errno_status.h), such as EPERM for a regular file,
   // EMFILE for the poller itself.
   static absl::StatusOr<PollDesc> Open(int fd);
 

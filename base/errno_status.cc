@@ -1,4 +1,4 @@
-#include "net/net_error.h"
+#include "base/errno_status.h"
 
 #include <string.h>
 
@@ -38,7 +38,7 @@ std::string ErrnoText(int error) {
 absl::Status ErrnoStatus(int error, absl::string_view context,
                          absl::string_view call) {
   absl::Status status(absl::ErrnoToStatusCode(error),
-                      absl::StrCat(context, ": ", call,
+                      absl::StrCat(context, context.empty() ? "" : ": ", call,
                                    call.empty() ? "" : ": ", ErrnoText(error)));
   status.SetPayload(kErrnoPayload, absl::Cord(absl::StrCat(error)));
   return status;
