@@ -95,6 +95,9 @@ Sched::Sched(const RuntimeOptions& o)
   sysmon_host = NewSysmonHost(this);
   sysmon = std::make_unique<Sysmon>(sysmon_host.get(), RealSysmonClock(),
                                     SysmonOptionsFor(o));
+}
+
+void Sched::Start() {
   sysmon_thread = std::thread([this] { sysmon->Run(); });
   RuntimeLockGuard guard(scheds_mu);
   AllScheds().push_back(this);

@@ -10,7 +10,9 @@
 namespace mpg {
 
 Runtime::Runtime(RuntimeOptions options)
-    : sched_(std::make_unique<internal::Sched>(options)) {}
+    : sched_(std::make_unique<internal::Sched>(options)) {
+  sched_->Start();
+}
 
 Runtime::~Runtime() {
   if (sched_->End()) return;

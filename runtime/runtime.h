@@ -40,8 +40,11 @@ struct Sched;
 
 class Runtime {
  public:
-  // Throws Panic for options out of range. Starts the monitor thread; threads
-  // for goroutines are started as they are needed.
+  // Throws Panic for options out of range. Starts the monitor thread
+  // (std::system_error if the system refuses it); threads for goroutines are
+  // started as they are needed, and if one is refused then the program ends:
+  // "fatal error: newosproc". So it does where there is no memory for a stack:
+  // "fatal error: runtime: out of memory".
   explicit Runtime(RuntimeOptions options = RuntimeOptions::FromEnvironment());
 
   // Ends the Runtime: running goroutines are stopped at their next call into

@@ -271,6 +271,8 @@ struct Sched {
   std::unique_ptr<Sysmon> sysmon;
   std::thread sysmon_thread;
 
+  // Once, before all else. Throws std::system_error if sysmon gets no thread.
+  void Start();
   // Before the destructor. False: threads are left, which need *this for ever.
   bool End();
   bool AwaitThreads();
