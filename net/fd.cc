@@ -1,6 +1,7 @@
 #include "net/fd.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -20,6 +21,9 @@ namespace {
 
 // Go: maxRW. Some systems want no more at once; here it bounds one system call.
 constexpr size_t kMaxTransfer = size_t{1} << 30;
+// Reads of so much or less look for a byte more; what it costs is to copy them.
+// Untuned.
+constexpr size_t kSmallRead = 512;
 // Parts of one Writev call to the system. Untuned; the system takes 1024.
 constexpr size_t kMaxParts = 64;
 
@@ -241,20 +245,50 @@ absl::StatusOr<size_t> NetFd::ReadLocked(absl::Span<char> buf) {
   drained_ = false;
   absl::Status ready =
       wait_first ? poll_.Wait(PollDesc::kRead) : poll_.Reset(PollDesc::kRead);
-  const size_t room = std::min(buf.size(), kMaxTransfer);
   for (;;) {
     if (ABSL_PREDICT_FALSE(!ready.ok())) {
       drained_ = wait_first;
       return PollError("read", ready);
     }
-    const ssize_t n = SysRecv(fd_, buf.data(), room);
-    if (ABSL_PREDICT_TRUE(n >= 0)) {
-      drained_ = drains_ && n > 0 && static_cast<size_t>(n) < room;
-      return static_cast<size_t>(n);
-    }
+    if (ABSL_PREDICT_FALSE(has_ahead_)) return ReceiveBehindAhead(buf);
+    const ssize_t n =
+        late_error_ != 0 ? -std::exchange(late_error_, 0) : Receive(buf);
+    if (ABSL_PREDICT_TRUE(n >= 0)) return static_cast<size_t>(n);
     if (n != -EAGAIN) return Error("read", "read", static_cast<int>(-n));
     ready = poll_.Wait(PollDesc::kRead);
   }
+}
+
+// As SysRecv. Sets drained_ if nothing is left.
+ssize_t NetFd::Receive(absl::Span<char> buf) {
+  const size_t room = std::min(buf.size(), kMaxTransfer);
+  if (!drains_ || room > kSmallRead) {
+    const ssize_t n = SysRecv(fd_, buf.data(), room);
+    drained_ = drains_ && n > 0 && static_cast<size_t>(n) < room;
+    return n;
+  }
+  char bytes[kSmallRead + 1];
+  const ssize_t n = SysRecv(fd_, bytes, room + 1);
+  if (n <= 0) return n;
+  const size_t got = std::min(static_cast<size_t>(n), room);
+  memcpy(buf.data(), bytes, got);
+  has_ahead_ = static_cast<size_t>(n) > room;
+  drained_ = !has_ahead_;
+  if (has_ahead_) ahead_ = bytes[room];
+  return static_cast<ssize_t>(got);
+}
+
+// The byte that is there already, and what else comes without waiting.
+size_t NetFd::ReceiveBehindAhead(absl::Span<char> buf) {
+  buf.front() = ahead_;
+  has_ahead_ = false;
+  if (buf.size() == 1) return 1;
+  const ssize_t n = Receive(buf.subspan(1));
+  if (n > 0) return 1 + static_cast<size_t>(n);
+  if (n == -EAGAIN) drained_ = drains_;
+  // The system tells an error once; the end of the stream as often as asked.
+  if (n < 0 && n != -EAGAIN) late_error_ = static_cast<int>(-n);
+  return 1;
 }
 
 absl::StatusOr<size_t> NetFd::ReadFrom(absl::Span<char> buf, NetAddr* from) {

@@ -23,6 +23,9 @@
 //       its last Reset or took the last readiness.
 //   (3) So either it sees the note, or the readiness that came with the note is
 //       still there for Wait.
+// A read that got all it had room for tells nothing. One with little room therefore
+// asks for a byte more, and keeps that for the next read (ahead_): messages of just
+// the buffer's size are usual.
 // It does not hold for Unix sockets, where a read also stops in front of a message
 // with descriptors; nor for sockets that the user has turned to kernel TLS.
 //
@@ -121,14 +124,20 @@ class NetFd {
   std::string Context(absl::string_view op) const;
 
   absl::StatusOr<size_t> ReadLocked(absl::Span<char> buf);
+  ssize_t Receive(absl::Span<char> buf);
+  size_t ReceiveBehindAhead(absl::Span<char> buf);
   absl::Status BackOff(absl::Duration delay);
   absl::Status AwaitConnected(absl::Time deadline);
   void Destroy();
 
   const int fd_;
   const Network network_;
-  const bool drains_;     // a short read tells that nothing is left
-  bool drained_ = false;  // under the lock for reading: the last read told so
+  const bool drains_;  // a short read tells that nothing is left
+  // Under the lock for reading.
+  bool drained_ = false;  // the last read told so
+  bool has_ahead_ = false;
+  char ahead_ = 0;      // has been received, comes before all else
+  int late_error_ = 0;  // errno of a read that had ahead_ to return
   FdMutex mu_;
   PollDesc poll_;
   std::atomic<uint32_t> destroyed_{0};  // a semaphore: Close waits

@@ -12,6 +12,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "base/random.h"
 #include "net/net_error.h"
 #include "net/test_util.h"
 #include "runtime/goroutine.h"
@@ -108,6 +110,67 @@ TEST_P(TcpProcs, TheEndIsSeenHoweverItComesWithTheData) {
       ASSERT_EQ(*pair.server.Read(absl::MakeSpan(buf)), 4u);
       ASSERT_EQ(*pair.server.Read(absl::MakeSpan(buf)), 0u);
       ASSERT_EQ(*pair.server.Read(absl::MakeSpan(buf)), 0u);
+    }
+  });
+}
+
+// Reads of every size, among them those of just what was written, in a stream that
+// comes in pieces of every size.
+TEST_P(TcpProcs, ReadsOfEverySizeGetTheStream) {
+  RunWith(GetParam(), [] {
+    const TcpPair pair = MakeTcpPair();
+    const std::string text = Pattern(Scaled(400'000));
+    Go([&text, conn = pair.server] {
+      FastRand rand(NextSeed());
+      for (size_t at = 0; at < text.size();) {
+        const size_t n = 1 + rand.Below(rand.Below(4) == 0 ? 2000 : 100);
+        const auto piece = absl::string_view(text).substr(at, n);
+        ASSERT_TRUE(conn.Write(piece).ok());
+        at += piece.size();
+        if (rand.Below(8) == 0) Gosched();
+        if (rand.Below(100) == 0) SleepMs(1);
+      }
+      conn.Close().IgnoreError();
+    });
+    FastRand rand(NextSeed());
+    std::string got;
+    char buf[1024];
+    for (;;) {
+      const size_t room = 1 + rand.Below(rand.Below(4) == 0 ? 1024 : 100);
+      const auto n = pair.client.Read(absl::MakeSpan(buf, room));
+      ASSERT_TRUE(n.ok()) << n.status();
+      if (*n == 0) break;
+      got.append(buf, *n);
+      ASSERT_EQ(text.compare(got.size() - *n, *n, buf, *n), 0) << got.size();
+    }
+    EXPECT_EQ(got.size(), text.size());
+  });
+}
+
+// What has been received is read, whatever came after it.
+TEST(Tcp, TheByteReadAheadComesBeforeTheEndAndBeforeAReset) {
+  RunWith(2, [] {
+    for (const int linger : {-1, 0}) {
+      for (const size_t first : {1, 2, 3}) {
+        const TcpPair pair = MakeTcpPair();
+        ASSERT_TRUE(pair.server.Write("abc").ok());
+        SleepMs(1);
+        std::string got = ReadString(pair.client, first);
+        if (first == 1) got += ReadString(pair.client, 1);
+        ASSERT_TRUE(pair.server.SetLinger(linger).ok());
+        ASSERT_TRUE(pair.server.Close().ok());
+        SleepMs(1);
+        char buf[8];
+        auto n = pair.client.Read(absl::MakeSpan(buf));
+        // A reset drops what the system has, not what it has handed out.
+        if (first != 3) {
+          ASSERT_TRUE(n.ok()) << n.status();
+          EXPECT_EQ(got + std::string(buf, *n), "abc");
+          n = pair.client.Read(absl::MakeSpan(buf));
+        }
+        EXPECT_EQ(ErrnoOf(n.status()), linger == 0 ? ECONNRESET : 0);
+        EXPECT_EQ(n.ok(), linger != 0);
+      }
     }
   });
 }

@@ -127,15 +127,14 @@ Sample HttpHello() {
   });
   const double used = static_cast<double>(CpuNanos() - cpu);
   (void)listener.Close();
-  constexpr absl::string_view kRate = "Requests/sec:";
+  constexpr char kRate[] = "Requests/sec:";
   const size_t at = out.find(kRate);
   double rate = 0;
   if (at == out.npos || out.find("Socket errors") != out.npos ||
       out.find("Non-2xx") != out.npos ||
-      !absl::SimpleAtod(
-          absl::string_view(out).substr(at + kRate.size(),
-                                        out.find('\n', at) - at - kRate.size()),
-          &rate)) {
+      !absl::SimpleAtod(out.substr(at + sizeof kRate - 1,
+                                   out.find('\n', at) - at - sizeof kRate + 1),
+                        &rate)) {
     std::fprintf(stderr, "%s", out.c_str());
     abort();
   }
