@@ -98,7 +98,8 @@ void Wave(const Listener& listener, int n, Ends* ends) {
       const std::string text = std::to_string(i);
       ASSERT_TRUE(conns[i].Write(text).ok());
       EXPECT_EQ(internal::ReadString(conns[i], text.size()), text);
-      if (i % 2 == 0) EXPECT_TRUE(conns[i].SetLinger(0).ok());
+      const int linger = i % 2 == 0 ? 0 : -1;
+      EXPECT_TRUE(conns[i].SetLinger(linger).ok());
       EXPECT_TRUE(conns[i].Close().ok());
     });
   }
