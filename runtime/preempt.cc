@@ -34,8 +34,7 @@ bool OnStackOf(const G* g, uintptr_t sp) {
 
 // The goroutine that the signal has interrupted outside of the scheduler, or null.
 G* Interrupted(M* m, const void* context) {
-  if (m == nullptr || ThisThread()->locks != 0 || m->using_p ||
-      m->after != nullptr) {
+  if (ThisThread()->locks != 0 || m->using_p || m->after != nullptr) {
     return nullptr;
   }
   G* g = m->curg;
@@ -70,11 +69,13 @@ void OnSignal(int signal, siginfo_t* info, void* context) {
       info->si_code == SI_QUEUE ? info->si_value.sival_ptr : nullptr;
   if (wish != &preempt_wish && wish != &stall_wish) {
     PassOn(signal, info, context);
-  } else if (G* g = Interrupted(CurrentM(), context)) {
-    M* m = CurrentM();
+  } else if (M* m = CurrentM()) {
+    G* const g = Interrupted(m, context);
     if (wish == &stall_wish) {
-      m->sched->stall_reporter.Answer(m, g, context);
-    } else if (MayPreempt(g)) {
+      if (g != nullptr || m->curg == &m->g0) {
+        m->sched->stall_reporter.Answer(m, g, context);
+      }
+    } else if (g != nullptr && MayPreempt(g)) {
       if (M* heir = m->sched->PopIdleM()) m->sched->SleepInHandler(m, g, heir);
     }
   }

@@ -58,14 +58,26 @@ bool StallReporter::Report(P* p, int64_t ns) {
   const int64_t now = NanoTime();
   const bool known = p == p_ && p->schedtick == tick_;
   Finish(now);
-  // acquire: pairs with the release in Answer.
-  const State state = state_.load(std::memory_order_acquire);
-  if (state != State::kFree) return false;
-  if (known) return true;                          // Finish has printed it
-  count_.fetch_add(1, std::memory_order_relaxed);  // see count()
-  if (!Admit(now)) return true;
-  Ask(p, ns, now);
-  return false;
+  if (state_.load() != State::kFree) {
+    if (known) SendStallSignal(m_);  // it may have come at a bad moment
+    return false;
+  }
+  if (known) return true;  // Finish has seen to it
+  Count();                 // one that was over before its thread answered
+  open_ = true;
+  if (Admit(now)) {
+    Ask(p, ns, now);
+    return false;
+  }
+  Count();
+  return true;
+}
+
+void StallReporter::Count() {
+  if (!open_) return;
+  open_ = false;
+  // release: pairs with the acquire in count(): the report has been printed.
+  count_.fetch_add(1, std::memory_order_release);
 }
 
 bool StallReporter::Admit(int64_t now) {
@@ -98,6 +110,7 @@ void StallReporter::Ask(P* p, int64_t ns, int64_t now) {
   const M* m = nullptr;
   if (running) m = p->m;
   if (m == nullptr) return;  // over; state_ stays kFree
+  m_ = m;
   thread_state_ = ThreadStateOf(m->tid);
   // release: pairs with the acquire in Answer.
   state_.store(State::kAsked, std::memory_order_release);
@@ -112,15 +125,15 @@ void StallReporter::Answer(M* m, const G* g, const void* context) {
     return;
   }
   const P* p = m->p;
-  const bool same = p == p_ && p->schedtick == tick_;
+  const bool same = g != nullptr && p == p_ && p->schedtick == tick_;
   if (same) {
     goid_ = g->goid;
     parent_goid_ = g->parent_goid;
     gopc_ = g->gopc;
     TakeInterruptedBacktrace(context, &trace_);
   }
-  // release: pairs with the acquire in Report and Finish.
-  state_.store(same ? State::kTaken : State::kFree, std::memory_order_release);
+  // release: pairs with the acquire in Finish.
+  state_.store(same ? State::kTaken : State::kOver, std::memory_order_release);
 }
 
 // Prints what has been taken, and what will not be.
@@ -129,10 +142,15 @@ void StallReporter::Finish(int64_t now) {
   State state = state_.load(std::memory_order_acquire);
   if (state == State::kTaken) {
     Print(/*has_stack=*/true);
+    Count();
+    state_.store(State::kFree);
+  } else if (state == State::kOver) {
+    open_ = false;
     state_.store(State::kFree);
   } else if (state == State::kAsked && now - asked_at_ > kPatienceNs &&
              state_.compare_exchange_strong(state, State::kFree)) {
     Print(/*has_stack=*/false);
+    Count();
   }
 }
 

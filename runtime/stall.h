@@ -6,9 +6,9 @@
 // stack; sysmon, at one of its next looks, finds the names and prints it all. One
 // stack at a time is on its way, through these states:
 //
-//   kFree --sysmon asks--> kAsked --handler--> kTaking --handler--> kTaken
-//     ^                      |  too late, or the stall is over        |
-//     +----------------------+--------------- sysmon prints ----------+
+//   kFree --sysmon asks--> kAsked --handler--> kTaking --handler--> kTaken or kOver
+//     ^                      |                                         |
+//     +---- sysmon: too late +------------- sysmon prints it, or not --+
 //
 // sysmon owns the rest of StallReporter but in kTaking, when the handler does.
 #ifndef MPG_RUNTIME_STALL_H_
@@ -32,34 +32,39 @@ class StallReporter {
   static constexpr int kReportsPerMinute = 5;
   // A thread that does not come to the handler for so long is reported without a
   // stack.
-  static constexpr int64_t kPatienceNs = 10'000'000;
+  static constexpr int64_t kPatienceNs = 100'000'000;
 
   // sysmon: p's goroutine has kept it for ns. False: call again at the next look.
   bool Report(P* p, int64_t ns);
 
-  // In the handler: g was running on m, which has been asked.
+  // In the handler, on m, which has been asked: g was running there. Null: none,
+  // m is looking for one; a thread that the system did not let run for long may be.
   void Answer(M* m, const G* g, const void* context);
 
-  // Stalls so far, reported or not. Any thread.
+  // Stalls so far, those included that were not reported; a report is printed before
+  // it counts. Any thread.
   uint64_t count() const {
-    // relaxed: a figure.
-    return count_.load(std::memory_order_relaxed);
+    // acquire: pairs with the release in Count.
+    return count_.load(std::memory_order_acquire);
   }
 
  private:
-  enum class State : uint32_t { kFree, kAsked, kTaking, kTaken };
+  enum class State : uint32_t { kFree, kAsked, kTaking, kTaken, kOver };
 
   void Ask(P* p, int64_t ns, int64_t now);
   bool Admit(int64_t now);
   void Finish(int64_t now);
+  void Count();
   void Print(bool has_stack) const;
 
   std::atomic<State> state_{State::kFree};
   std::atomic<uint64_t> count_{0};
 
   // What is asked for.
+  bool open_ = false;  // not counted yet
   P* p_ = nullptr;
-  uint32_t tick_ = 0;  // p_->schedtick
+  const M* m_ = nullptr;  // that has p_
+  uint32_t tick_ = 0;     // p_->schedtick
   int64_t stalled_ns_ = 0;
   int64_t asked_at_ = 0;
   char thread_state_ = '?';  // as /proc has it

@@ -74,11 +74,11 @@ void ExpectStack(const std::string& reports, absl::string_view function) {
 TEST(Stall, ALoopIsReportedOnceWithItsStack) {
   std::atomic<bool> stop{false};
   RuntimeOptions options = Watched(2, absl::Milliseconds(20));
-  options.async_preempt = false;  // it would begin anew each time
+  options.async_preempt = false;  // the stall would begin anew each time
   const std::string reports = ReportsOf(options, [&](auto stalls) {
     Go([&] { SpinUntil(stop); });
     while (stalls() == 0) Sleep(absl::Milliseconds(1));
-    Sleep(absl::Milliseconds(100));
+    Sleep(absl::Milliseconds(50));  // for a second report, which is wrong
     stop = true;
   });
   EXPECT_TRUE(absl::StrContains(reports, "has been kept by one goroutine for "))
@@ -98,7 +98,6 @@ TEST(Stall, ACallThatBlocksUnannouncedIsReportedAsSuch) {
           }
         });
         while (stalls() == 0) Sleep(absl::Milliseconds(1));
-        Sleep(absl::Milliseconds(100));
         const uint64_t one = 1;
         EXPECT_EQ(write(fd, &one, sizeof one), ssize_t{sizeof one});
       });
@@ -127,7 +126,6 @@ TEST(Stall, WithAsyncPreemptionToo) {
   const std::string reports = ReportsOf(options, [&](auto stalls) {
     Go([&] { SpinUntil(stop); });
     while (stalls() == 0) Sleep(absl::Milliseconds(1));
-    Sleep(absl::Milliseconds(50));
     stop = true;
   });
   EXPECT_TRUE(absl::StrContains(reports, "has been kept by one goroutine for "))
@@ -138,14 +136,14 @@ TEST(Stall, WhoKeepsTheWorldFromStoppingIsReported) {
   std::atomic<bool> spins{false}, stop{false};
   RuntimeOptions options = Watched(2, absl::Milliseconds(20));
   options.async_preempt = false;
-  const std::string reports = ReportsOf(options, [&](auto) {
+  const std::string reports = ReportsOf(options, [&](auto stalls) {
     Go([&] {
       spins = true;
       SpinUntil(stop);
     });
     while (!spins) Gosched();
     std::thread ends_it([&] {
-      usleep(200'000);
+      while (stalls() == 0) usleep(1000);
       stop = true;
     });
     StopTheWorld("a test");

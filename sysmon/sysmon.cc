@@ -14,6 +14,8 @@ constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
 // Go: sysmon doubles its sleep after 50 idle cycles, that is after 1 ms.
 constexpr int kQuietLooks = 50;
 constexpr int64_t kPeriodicNs = 100'000'000;
+// Until a stall that the host could not report at once is offered again.
+constexpr int64_t kStallRetryNs = 1'000'000;
 
 class RealClock final : public SysmonClock {
  public:
@@ -93,7 +95,7 @@ int64_t Sysmon::Step() {
   // Due by the next look.
   if (host_->NextTimer() < now + options_.max_sleep_ns) host_->StartForTimer();
   if (!host_->WorldStopping() && Retake(now)) retaken = true;
-  if (options_.stall_ns > 0 && WatchStalls(now)) retaken = true;
+  if (options_.stall_ns > 0) WatchStalls(now);
   if (retaken) {
     quiet_looks_ = 0;
     delay_ns_ = options_.min_sleep_ns;
@@ -148,22 +150,17 @@ void Sysmon::DeepSleep(int64_t now) {
   delay_ns_ = options_.min_sleep_ns;
 }
 
-// True: look again soon.
-bool Sysmon::WatchStalls(int64_t now) {
+void Sysmon::WatchStalls(int64_t now) {
   const int n = host_->NumProcs();
   if (static_cast<int>(still_.size()) < n) still_.resize(n);
-  bool any = false;
-  for (int i = 0; i < n; ++i) {
-    if (WatchStall(i, &still_[i], now)) any = true;
-  }
-  return any;
+  for (int i = 0; i < n; ++i) WatchStall(i, &still_[i], now);
 }
 
-bool Sysmon::WatchStall(int proc, Stillness* still, int64_t now) {
+void Sysmon::WatchStall(int proc, Stillness* still, int64_t now) {
   const SysmonHost::ProcSample sample = host_->Sample(proc);
   if (sample.status != SysmonHost::ProcStatus::kRunning) {
     still->since = -1;
-    return false;
+    return;
   }
   if (still->since < 0 || sample.switches != still->sample.switches ||
       sample.schedtick != still->sample.schedtick ||
@@ -171,12 +168,10 @@ bool Sysmon::WatchStall(int proc, Stillness* still, int64_t now) {
     *still = {sample, now, false};
   } else if (!still->reported && now - still->since >= options_.stall_ns) {
     still->reported = host_->Stalled(proc, now - still->since);
-    return true;
   }
-  if (!still->reported) {
-    next_stall_ = std::min(next_stall_, still->since + options_.stall_ns);
-  }
-  return false;
+  if (still->reported) return;
+  const int64_t due = still->since + options_.stall_ns;
+  next_stall_ = std::min(next_stall_, due > now ? due : now + kStallRetryNs);
 }
 
 bool Sysmon::Retake(int64_t now) {

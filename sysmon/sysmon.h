@@ -84,8 +84,8 @@ class SysmonHost {
   virtual int64_t NextDue() = 0;
   // False: the thread came back meanwhile. `syscalltick` is what was sampled.
   virtual bool RetakeSyscall(int proc, uint32_t syscalltick) = 0;
-  // The goroutine there has kept it for ns, longer than stall_ns. Called until it
-  // returns true or the goroutine has given way.
+  // The goroutine there has kept it for ns, longer than stall_ns. Called every
+  // millisecond until it returns true or the goroutine has given way.
   virtual bool Stalled(int proc, int64_t ns) = 0;
   // True if somebody was woken.
   virtual bool WakeForLocalWork(int proc) = 0;
@@ -168,8 +168,8 @@ class Sysmon {
   void Trace(int64_t now);
   int64_t StepIdle(int64_t now);
   void DeepSleep(int64_t now);
-  bool WatchStalls(int64_t now);
-  bool WatchStall(int proc, Stillness* still, int64_t now);
+  void WatchStalls(int64_t now);
+  void WatchStall(int proc, Stillness* still, int64_t now);
   bool Retake(int64_t now);
   bool RetakeProc(int proc, const SysmonHost::ProcSample& sample, Seen* seen,
                   int64_t now);

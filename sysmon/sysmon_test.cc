@@ -175,9 +175,9 @@ TEST_F(SysmonTest, ReportsAStallOnceAndAnewAfterASwitch) {
   while (host.Count("stalled 0") == 0) {
     host.procs[1].switches++;
     clock.now += sysmon.Step();
-    ASSERT_LE(clock.now - began, 26 * kMs);
+    ASSERT_LE(clock.now - began, 40 * kMs);
   }
-  EXPECT_GE(host.stalled_for, 25 * kMs);
+  EXPECT_EQ(host.stalled_for, 25 * kMs);
   RunFor(&sysmon, 100 * kMs);
   EXPECT_EQ(host.Count("stalled 0"), 1);
   host.procs[0].switches++;
@@ -185,7 +185,7 @@ TEST_F(SysmonTest, ReportsAStallOnceAndAnewAfterASwitch) {
   EXPECT_EQ(host.Count("stalled 0"), 2);
 }
 
-TEST_F(SysmonTest, AsksForAStallAgainAtTheNextLookUntilItIsTold) {
+TEST_F(SysmonTest, AsksForAStallAgainEachMillisecondUntilItIsTold) {
   options.stall_ns = 25 * kMs;
   host.stall_told = false;
   host.procs[1].status = SysmonHost::ProcStatus::kIdle;
@@ -193,7 +193,7 @@ TEST_F(SysmonTest, AsksForAStallAgainAtTheNextLookUntilItIsTold) {
   RunFor(&sysmon, 26 * kMs);
   const int asked = host.Count("stalled 0");
   ASSERT_GE(asked, 1);
-  EXPECT_EQ(sysmon.Step(), 20 * kUs);
+  EXPECT_LE(sysmon.Step(), kMs);
   EXPECT_EQ(host.Count("stalled 0"), asked + 1);
   host.procs[0].schedtick++;  // over
   RunFor(&sysmon, 20 * kMs);
