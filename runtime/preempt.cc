@@ -71,7 +71,7 @@ void PassOn(int signal, siginfo_t* info, void* context) {
 
 void OnSignal(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
-  if (info->si_code != SI_QUEUE || info->si_value.sival_ptr != &ours) {
+  if (!IsPreemptSignal(signal, info)) {
     PassOn(signal, info, context);
     errno = saved_errno;
     return;
@@ -84,6 +84,11 @@ void OnSignal(int signal, siginfo_t* info, void* context) {
 }
 
 }  // namespace
+
+bool IsPreemptSignal(int signal, const siginfo_t* info) {
+  return signal == kSignal && info->si_code == SI_QUEUE &&
+         info->si_value.sival_ptr == &ours;
+}
 
 void InstallPreemptHandler() {
   static const bool installed = [] {

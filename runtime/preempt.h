@@ -25,12 +25,17 @@
 #ifndef MPG_RUNTIME_PREEMPT_H_
 #define MPG_RUNTIME_PREEMPT_H_
 
+#include <signal.h>
+
 namespace mpg {
 namespace internal {
 
 // Once in the process. A handler that was there before goes on getting the
 // signals that are not ours.
 void InstallPreemptHandler();
+
+// In a signal handler: the signal is one that sysmon has sent.
+bool IsPreemptSignal(int signal, const siginfo_t* info);
 
 // In a signal handler: one of the frames that it has interrupted belongs to a
 // function that may hold a lock which the scheduler needs.
