@@ -5,6 +5,7 @@
 #include "base/panic.h"
 #include "base/park.h"
 #include "runtime/sched.h"
+#include "runtime/signal_handler.h"
 #include "runtime/switch/fiber_san.h"
 #include "runtime/timer_service.h"
 
@@ -30,7 +31,8 @@ constexpr int kSanitizerThreads = 0;
 // How many threads of the process sleep in mpg: they cannot wake anybody.
 // -1: some Sched is at work.
 int64_t HelplessThreads() {
-  int64_t n = ParkedThreads() + kSanitizerThreads + IdleServiceThreads();
+  int64_t n = ParkedThreads() + kSanitizerThreads + IdleServiceThreads() +
+              IdleSignalThreads();
   bool busy = false;
   ForEachSched([&](Sched* s) {
     // Ms: all asleep, idle, keeping the time or waiting for their locked

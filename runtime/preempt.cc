@@ -65,9 +65,8 @@ void PassOn(int signal, siginfo_t* info, void* context) {
 
 void OnSignal(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
-  const void* const wish =
-      info->si_code == SI_QUEUE ? info->si_value.sival_ptr : nullptr;
-  if (wish != &preempt_wish && wish != &stall_wish) {
+  const void* const wish = info->si_value.sival_ptr;
+  if (!IsPreemptSignal(signal, info)) {
     PassOn(signal, info, context);
   } else if (M* m = CurrentM()) {
     G* const g = Interrupted(m, context);
@@ -93,6 +92,12 @@ void Send(const M* m, char* wish) {
 }
 
 }  // namespace
+
+bool IsPreemptSignal(int signal, const siginfo_t* info) {
+  return signal == kSignal && info->si_code == SI_QUEUE &&
+         (info->si_value.sival_ptr == &preempt_wish ||
+          info->si_value.sival_ptr == &stall_wish);
+}
 
 void InstallPreemptHandler() {
   static const bool installed = [] {

@@ -25,6 +25,8 @@
 #ifndef MPG_RUNTIME_PREEMPT_H_
 #define MPG_RUNTIME_PREEMPT_H_
 
+#include <signal.h>
+
 namespace mpg {
 namespace internal {
 
@@ -36,6 +38,8 @@ void InstallPreemptHandler();
 
 // Has the thread of m answer the StallReporter of its Sched.
 void SendStallSignal(const M* m);
+// In a signal handler: the signal is one that sysmon has sent.
+bool IsPreemptSignal(int signal, const siginfo_t* info);
 
 // In a signal handler: one of the frames that it has interrupted belongs to a
 // function that may hold a lock which the scheduler needs.
