@@ -85,6 +85,40 @@ with_server scan_echo "$dir/echo_server"
 with_server talk_to_hello "$dir/http_hello"
 with_server talk_to_files "$dir/http_hello" --root="$files"
 
+# follow: tail_f of two files through what may happen to them, until ^C.
+follow() {
+  local out="$files/tail" pid
+  seq 20 > "$files/x"
+  printf 'first\n' > "$files/y"
+  "$dir/tail_f" --lines=2 "$files/x" "$files/y" "$files/z" > "$out" 2>&1 &
+  pid=$!
+  shows() {  # shows PATTERN: within 20 s
+    for _ in $(seq 400); do
+      grep -qE -- "$1" "$out" && return
+      sleep 0.05
+    done
+    printf 'FAILED: tail_f does not show /%s/ in:\n%s\n' "$1" "$(cat "$out")"
+    failures=$((failures + 1))
+  }
+  shows '^20$'
+  shows '^first$'
+  echo appended >> "$files/y"
+  shows '^appended$'
+  echo short > "$files/x"  # truncated
+  shows '^short$'
+  echo other > "$files/new" && mv "$files/new" "$files/x"  # replaced
+  shows '^other$'
+  echo late > "$files/z"  # was not there
+  shows '^late$'
+  kill -INT "$pid"
+  if ! wait "$pid" || grep -q '^18$' "$out"; then
+    printf 'FAILED: tail_f:\n%s\n' "$(cat "$out")"
+    failures=$((failures + 1))
+  fi
+}
+follow
+expect 2 'at least one FILE' "$dir/tail_f"
+
 expect 0 '^wordcount +2 files, 4 words' "$dir/tour" --leaves=1000 --primes=50 "$files/a" "$files/b"
 expect 0 '^SCHED [0-9]+ms: gomaxprocs=2 idleprocs=' "$dir/tour" --procs=2 --leaves=1000 --primes=50 --schedtrace=1
 expect 2 'out of range' "$dir/tour" --leaves=12
