@@ -63,6 +63,7 @@ enum GFlags : uint8_t {
   kGFlagOwnStackSize = 2,  // extra->stacks != nullptr
   kGFlagBubble = 4,        // extra->bubble != nullptr
   kGFlagInHandler = 8,     // its M, g->m, sleeps in a signal handler for it
+  kGFlagTimed = 16,        // runnable, and runnable_since says since when
 };
 
 // SanFiber, empty without a sanitizer, is a base so that it takes no room.
@@ -88,7 +89,10 @@ struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   // waitlock.
   const ParkSite* site = nullptr;
   void* site_arg = nullptr;
-  RuntimeLock* park_lock = nullptr;
+  union {
+    RuntimeLock* park_lock = nullptr;  // until it has left its stack
+    int64_t runnable_since;            // with kGFlagTimed: see latency.h
+  };
 
   // Third and fourth line: what is touched at its birth and death.
   int64_t goid = 0;

@@ -1,5 +1,6 @@
 // The network poller in the schedule loop. Go: findRunnable, injectglist.
 #include "base/clock.h"
+#include "runtime/latency.h"
 #include "runtime/netpoll.h"
 #include "runtime/sched.h"
 
@@ -36,10 +37,12 @@ bool Sched::PollNetworkInto(P* p) {
       return;
     }
     SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+    BecomesRunnable(p, g);
     p->runq.Put<kSpawnLimit>(g, false, SpillTo(p));
     ++n;
   });
   net_polling.store(false, std::memory_order_relaxed);
+  p->net_ready.Add(static_cast<uint64_t>(n));
   last_poll.store(NanoTime(), std::memory_order_relaxed);
   if (n > 1) WakeForRing();
   return n != 0;

@@ -22,6 +22,7 @@
 #include "runtime/g.h"
 #include "runtime/owner_cell.h"
 #include "runtime/stack/stack.h"
+#include "runtime/time_histogram.h"
 #include "runtime/timers.h"
 
 namespace mpg {
@@ -52,6 +53,7 @@ struct MPG_CACHELINE_ALIGNED P {
   P(int p_id, Sched* s, GFree* gfree_central, StackPool* pool, uint64_t seed)
       : id(p_id),
         sched(s),
+        until_timed(1 + static_cast<uint32_t>(seed % 128)),
         timers(this),
         rand(seed),
         gfree(gfree_central),
@@ -66,6 +68,8 @@ struct MPG_CACHELINE_ALIGNED P {
   OwnerCell<uint32_t> switches;
   // Counts system calls, when their M comes back or has lost the P; owner.
   OwnerCell<uint32_t> syscalltick;
+  // Goroutines to become runnable here before one is timed (latency.h); owner.
+  uint32_t until_timed;
   // Sends the next switch through g0, which looks at Sched and at
   // run_safe_point for the reason. Set by any thread after the reason; cleared
   // by the owner before it looks. seq_cst on both sides; the owner's look on
@@ -91,6 +95,10 @@ struct MPG_CACHELINE_ALIGNED P {
   OwnerCounter created;  // goroutines born here
   OwnerCounter ended;    // goroutines that ended here
   OwnerCounter steals;   // goroutines' batches taken from others
+  OwnerCounter yields;   // goroutines that gave way because they were asked to
+  OwnerCounter signalled;  // goroutines that a signal has preempted
+  OwnerCounter net_ready;  // goroutines that the network has readied
+  TimeHistogram latencies;  // from runnable to running, of those timed
   LocalQueue runq;
 };
 

@@ -6,6 +6,7 @@
 #include "base/asymmetric_barrier.h"
 #include "base/panic.h"
 #include "runtime/bubble.h"
+#include "runtime/latency.h"
 #include "runtime/panic.h"
 #include "runtime/sched.h"
 #include "runtime/shuffle.h"
@@ -21,6 +22,7 @@ void PutGlobalAfterSwitch(M* m, G* prev) { m->sched->Inject(prev); }
 
 void RequeueAfterSwitch(M* m, G* prev) {
   P* p = m->p;
+  BecomesRunnable(p, prev);
   p->runq.Put(prev, false, SpillTo(p));
 }
 
@@ -34,6 +36,7 @@ void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   if (ABSL_PREDICT_FALSE(site->commit != nullptr) && !site->commit(prev, arg)) {
     SetGStatus(prev, GStatus::kWaiting, GStatus::kRunnable);
     P* p = m->p;
+    BecomesRunnable(p, prev);
     p->runq.Put(prev, true, SpillTo(p));
     return;
   }
@@ -84,6 +87,7 @@ void GoroutineReadyAndYield(Waiter* w) {
   SetGStatus(self, GStatus::kRunning, GStatus::kRunnable);
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   P* p = m->p;
+  BecomesRunnable(p, g);
   p->runq.Put(g, true, SpillTo(p));
   // Go: goyield puts the caller at the local queue's end.
   LeaveFor(m, self, PickSuccessor(m), RequeueAfterSwitch);
@@ -100,8 +104,10 @@ void GoroutinePreempt(Waiter* w) {
     return;
   }
   g->site = nullptr;
-  // Go: gopreempt_m puts it on the global queue, so that all others come first.
+  // Before the P is used: see UsingP.
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
+  m->p->yields.Add(1);
+  // Go: gopreempt_m puts it on the global queue, so that all others come first.
   LeaveFor(m, g, &m->g0, PutGlobalAfterSwitch);
 }
 
@@ -163,6 +169,7 @@ G* CurrentOrCallingG() {
 }
 
 void PutReady(P* p, G* g, bool next) {
+  BecomesRunnable(p, g);
   next = next != FlipWhenShuffling(&p->rand);
   const PutResult where = p->runq.Put<kSpawnLimit>(g, next, SpillTo(p));
   Sched* s = p->sched;
@@ -245,6 +252,9 @@ void EndGoroutine(G* g) {
                      !p->interrupt.load(std::memory_order_relaxed) &&
                      m->lockedg.Get() == nullptr;
   G* next = plain ? PickLocal(p) : nullptr;
+  if (next != nullptr && ABSL_PREDICT_FALSE(next->flags == kGFlagTimed)) {
+    StopTiming(p, next);
+  }
   if (ABSL_PREDICT_TRUE(next != nullptr && !next->stack && next->flags == 0)) {
     next->stack = std::exchange(g->stack, Stack());
     StackPool& pool = m->sched->stacks;

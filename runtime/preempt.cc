@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/panic.h"
 #include "runtime/goroutine.h"
+#include "runtime/latency.h"
 #include "runtime/sched.h"
 
 namespace mpg {
@@ -108,6 +109,12 @@ void Sched::SleepInHandler(M* m, G* g, M* heir) {
   g->site = nullptr;
   g->flags |= kGFlagInHandler;
   SetGStatus(g, GStatus::kRunning, GStatus::kPreempted);
+  P* const own = m->p;
+  own->signalled.Add(1);
+  // Not runnable_since: a Park that it may be in needs the place.
+  const bool timed = --own->until_timed == 0;
+  if (timed) own->until_timed = 1 + own->rand.Below(2 * kTimedEvery - 1);
+  const int64_t since = timed ? NanoTime() : 0;
   m->in_handler.store(AsleepInHandler::kAsleep);
   heir->nextp = ReleaseP(m);
   // Not Inject, which might start a thread: heir looks at the queue. From here on
@@ -120,6 +127,7 @@ void Sched::SleepInHandler(M* m, G* g, M* heir) {
   P* p = m->nextp;
   m->nextp = nullptr;
   AcquireP(m, p);
+  if (timed) p->latencies.Record(NanoTime() - since);
   g->flags &= ~kGFlagInHandler;
   g->site = site;
   SetGStatus(g, GStatus::kPreempted, GStatus::kRunning);

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/panic.h"
 #include "runtime/bubble.h"
+#include "runtime/latency.h"
 #include "runtime/sched.h"
 
 namespace mpg {
@@ -159,6 +160,7 @@ StackPool* Sched::PoolOf(const G* g) {
 }
 
 void Sched::Inject(G* g) {
+  BecomesRunnableGlobally(g);
   runq.Put(g);  // S1 of the protocol in sched.h
   WakeP();      // S2
 }
