@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/panic.h"
 #include "runtime/dump.h"
+#include "runtime/figures.h"
 #include "runtime/goroutine.h"
 #include "runtime/init.h"
 #include "runtime/overflow.h"
@@ -97,6 +98,7 @@ Sched::Sched(const RuntimeOptions& o)
 bool Sched::End() {
   {
     RuntimeLockGuard guard(scheds_mu);
+    KeepFigures(this);
     auto& all = AllScheds();
     all.erase(std::find(all.begin(), all.end(), this));
   }

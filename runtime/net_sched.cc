@@ -50,7 +50,10 @@ bool Sched::PollNetworkInto(P* p) {
 
 bool Sched::PollNetworkForeign() {
   last_poll.store(NanoTime(), std::memory_order_relaxed);
-  return NetPoll([](Waiter* w) { Ready(w); }) != 0;
+  const int n = NetPoll([](Waiter* w) { Ready(w); });
+  // relaxed: a figure.
+  net_ready.fetch_add(static_cast<uint64_t>(n), std::memory_order_relaxed);
+  return n != 0;
 }
 
 // Somebody waits for the network, and no keeper does it for all.

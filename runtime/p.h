@@ -65,9 +65,9 @@ struct MPG_CACHELINE_ALIGNED P {
   // Counts goroutines started or resumed with a time slice of their own.
   OwnerCell<uint32_t> schedtick;
   // Counts all switches on this P, inherited slices too.
-  OwnerCell<uint32_t> switches;
+  OwnerCell<uint64_t> switches;
   // Counts system calls, when their M comes back or has lost the P; owner.
-  OwnerCell<uint32_t> syscalltick;
+  OwnerCell<uint64_t> syscalltick;
   // Goroutines to become runnable here before one is timed (latency.h); owner.
   uint32_t until_timed;
   // Sends the next switch through g0, which looks at Sched and at
@@ -96,8 +96,8 @@ struct MPG_CACHELINE_ALIGNED P {
   OwnerCounter ended;    // goroutines that ended here
   OwnerCounter steals;   // goroutines' batches taken from others
   OwnerCounter yields;   // goroutines that gave way because they were asked to
-  OwnerCounter signalled;  // goroutines that a signal has preempted
-  OwnerCounter net_ready;  // goroutines that the network has readied
+  OwnerCounter signalled;   // goroutines that a signal has preempted
+  OwnerCounter net_ready;   // goroutines that the network has readied
   TimeHistogram latencies;  // from runnable to running, of those timed
   LocalQueue runq;
 };

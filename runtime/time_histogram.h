@@ -25,9 +25,15 @@ class TimeHistogram {
   static constexpr int kBuckets = ((kMaxBits - kMinBits) << kSubBits) + 2;
 
   // By the one writer. A negative time counts as zero.
-  void Record(int64_t ns) { counts_[BucketOf(ns)].Add(1); }
+  void Record(int64_t ns) {
+    counts_[BucketOf(ns)].Add(1);
+    if (ns > 0) sum_.Add(static_cast<uint64_t>(ns));
+  }
 
   uint64_t Count(int bucket) const { return counts_[bucket].Get(); }
+
+  // Of all times, in nanoseconds.
+  uint64_t Sum() const { return sum_.Get(); }
 
   // The least time that falls into a bucket, in nanoseconds.
   static constexpr int64_t LowerBound(int bucket) {
@@ -42,13 +48,14 @@ class TimeHistogram {
     if (ns < int64_t{1} << kMinBits) return 0;
     if (ns >= int64_t{1} << kMaxBits) return kBuckets - 1;
     const int power = 63 - __builtin_clzll(static_cast<uint64_t>(ns));
-    const int sub = static_cast<int>(ns >> (power - kSubBits)) &
-                    ((1 << kSubBits) - 1);
+    const int sub =
+        static_cast<int>(ns >> (power - kSubBits)) & ((1 << kSubBits) - 1);
     return 1 + ((power - kMinBits) << kSubBits) + sub;
   }
 
  private:
   OwnerCounter counts_[kBuckets];
+  OwnerCounter sum_;
 };
 
 }  // namespace internal
