@@ -24,15 +24,6 @@ _Unwind_Reason_Code AddFrame(_Unwind_Context* context, void* arg) {
   return _URC_NO_REASON;
 }
 
-// The name of the function around the instruction before `pc`, a return
-// address.
-std::string NameOf(const void* pc) {
-  char name[1024];
-  const char* before = static_cast<const char*>(pc) - 1;
-  if (absl::Symbolize(before, name, sizeof name)) return name;
-  return "?";
-}
-
 std::string PlaceOf(const void* pc) {
   Dl_info info;
   if (dladdr(pc, &info) == 0 || info.dli_fname == nullptr) {
@@ -41,15 +32,6 @@ std::string PlaceOf(const void* pc) {
   const uintptr_t offset = reinterpret_cast<uintptr_t>(pc) -
                            reinterpret_cast<uintptr_t>(info.dli_fbase);
   return absl::StrCat(info.dli_fname, "+0x", absl::Hex(offset));
-}
-
-bool IsOurs(absl::string_view name) {
-  return absl::StartsWith(name, "mpg::internal::") ||
-         absl::StartsWith(name, "mpg::(anonymous namespace)::") ||
-         name == "mpg_context_start" || absl::StartsWith(name, "_Unwind_") ||
-         absl::StartsWith(name, "__cxa_") ||
-         absl::StartsWith(name, "std::terminate") ||
-         absl::StartsWith(name, "__cxxabiv1::");
 }
 
 std::string FormatFrame(const std::string& name, const void* pc) {
@@ -61,19 +43,35 @@ std::string FormatFrame(const std::string& name, const void* pc) {
 
 }  // namespace
 
+std::string FunctionName(const void* pc) {
+  char name[1024];
+  const char* before = static_cast<const char*>(pc) - 1;
+  if (absl::Symbolize(before, name, sizeof name)) return name;
+  return "?";
+}
+
+bool IsSchedulerFunction(absl::string_view name) {
+  return absl::StartsWith(name, "mpg::internal::") ||
+         absl::StartsWith(name, "mpg::(anonymous namespace)::") ||
+         name == "mpg_context_start" || absl::StartsWith(name, "_Unwind_") ||
+         absl::StartsWith(name, "__cxa_") ||
+         absl::StartsWith(name, "std::terminate") ||
+         absl::StartsWith(name, "__cxxabiv1::");
+}
+
 void TakeBacktrace(Backtrace* out) {
   out->size = 0;
   out->truncated = false;
   _Unwind_Backtrace(AddFrame, out);
 }
 
-std::string FormatPc(const void* pc) { return FormatFrame(NameOf(pc), pc); }
+std::string FormatPc(const void* pc) { return FormatFrame(FunctionName(pc), pc); }
 
 std::string FormatBacktrace(const Backtrace& trace) {
   std::string out;
   for (int i = 0; i < trace.size; ++i) {
-    const std::string name = NameOf(trace.pcs[i]);
-    if (!IsOurs(name)) out += FormatFrame(name, trace.pcs[i]);
+    const std::string name = FunctionName(trace.pcs[i]);
+    if (!IsSchedulerFunction(name)) out += FormatFrame(name, trace.pcs[i]);
   }
   if (trace.truncated) out += "...additional frames elided...\n";
   return out;

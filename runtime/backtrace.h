@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "absl/strings/string_view.h"
+
 namespace mpg {
 namespace internal {
 
@@ -21,6 +23,13 @@ void TakeBacktrace(Backtrace* out);
 // "func(...)\n\tbinary+0x1234\n" for each frame; frames of the scheduler itself
 // are left out, as Go leaves out its own.
 std::string FormatBacktrace(const Backtrace& trace);
+
+// The name of the function around the instruction before `pc`, with its parameter
+// types, or "?".
+std::string FunctionName(const void* pc);
+
+// It is a function of the scheduler itself, which dumps leave out.
+bool IsSchedulerFunction(absl::string_view name);
 
 // "func(...)\n\tbinary+0x1234\n" for one address.
 std::string FormatPc(const void* pc);

@@ -2,6 +2,7 @@
 #ifndef MPG_RUNTIME_DUMP_H_
 #define MPG_RUNTIME_DUMP_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
@@ -15,6 +16,7 @@ std::string FormatHeader(const G* g, absl::string_view state);
 
 // "created by f(...) in goroutine 1\n\tbinary+0x12\n", or nothing.
 std::string FormatCreatedBy(const G* g);
+std::string FormatCreatedBy(const void* gopc, int64_t parent_goid);
 
 // Stops all Scheds as well as it can and prints every goroutine to stderr. For
 // FatalError: the process is about to end, and nothing is set going again.

@@ -28,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "base/cacheline.h"
 #include "base/park.h"
+#include "runtime/labels.h"
 #include "runtime/owner_cell.h"
 #include "runtime/spawn.h"
 #include "runtime/stack/stack.h"
@@ -132,6 +133,7 @@ struct GExtra {
   int locked_count = 0;                    // LockOSThread calls not undone
   bool goexit = false;                     // Goexit is unwinding it
   class Bubble* bubble = nullptr;          // fake_time.h
+  pprof::LabelSet labels;                  // labels.h
 };
 
 // Changes g's status, which must be `from`. Go: casgstatus. A plain store, not

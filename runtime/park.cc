@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "base/asymmetric_barrier.h"
+#include "base/clock.h"
 #include "base/panic.h"
 #include "runtime/bubble.h"
+#include "runtime/event_profile.h"
 #include "runtime/latency.h"
 #include "runtime/panic.h"
 #include "runtime/sched.h"
@@ -44,15 +46,50 @@ void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   if (ABSL_PREDICT_FALSE(bubble != nullptr)) bubble->Blocked();
 }
 
-void GoroutinePark(Waiter* w, const ParkSite* site, RuntimeLock* lock,
-                   void* arg) {
-  G* g = static_cast<G*>(w);
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void DoPark(G* g, const ParkSite* site,
+                                                RuntimeLock* lock, void* arg) {
   M* m = g->m;
   g->site = site;
   g->site_arg = arg;
   g->park_lock = lock;
   SetGStatus(g, GStatus::kRunning, GStatus::kWaiting);
   LeaveFor(m, g, PickSuccessor(m), ParkAfterSwitch);
+}
+
+// What Go calls blockevent for: what other goroutines, not clocks or the network,
+// keep waiting.
+bool IsBlockEvent(WaitReason reason) {
+  switch (reason) {
+    case WaitReason::kChanReceive:
+    case WaitReason::kChanSend:
+    case WaitReason::kSelect:
+    case WaitReason::kSemacquire:
+    case WaitReason::kSyncMutexLock:
+    case WaitReason::kSyncRWMutexRLock:
+    case WaitReason::kSyncRWMutexLock:
+    case WaitReason::kSyncCondWait:
+    case WaitReason::kSyncWaitGroupWait:
+      return true;
+    default:
+      return false;
+  }
+}
+
+ABSL_ATTRIBUTE_NOINLINE void ParkProfiled(G* g, const ParkSite* site,
+                                          RuntimeLock* lock, void* arg) {
+  const bool counts = IsBlockEvent(site->reason);
+  const int64_t since = NanoTime();
+  DoPark(g, site, lock, arg);
+  if (counts) NoteBlocked(NanoTime() - since);
+}
+
+void GoroutinePark(Waiter* w, const ParkSite* site, RuntimeLock* lock,
+                   void* arg) {
+  if (BlockingIsProfiled()) {
+    ParkProfiled(static_cast<G*>(w), site, lock, arg);
+  } else {
+    DoPark(static_cast<G*>(w), site, lock, arg);
+  }
 }
 
 void GoroutineReady(Waiter* w) {

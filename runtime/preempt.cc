@@ -26,13 +26,24 @@ char ours;
 
 struct sigaction previous;
 
-uintptr_t StackPointer(const void* context) {
+Context InterruptedAt(const void* context) {
   const auto* uc = static_cast<const ucontext_t*>(context);
+  Context at;
 #if defined(__x86_64__)
-  return static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RSP]);
+  const auto& regs = uc->uc_mcontext.gregs;
+  at.sp = reinterpret_cast<void*>(regs[REG_RSP]);
+  at.bp = reinterpret_cast<void*>(regs[REG_RBP]);
+  at.pc = reinterpret_cast<void*>(regs[REG_RIP]);
 #elif defined(__aarch64__)
-  return static_cast<uintptr_t>(uc->uc_mcontext.sp);
+  at.sp = reinterpret_cast<void*>(uc->uc_mcontext.sp);
+  at.bp = reinterpret_cast<void*>(uc->uc_mcontext.regs[29]);
+  at.pc = reinterpret_cast<void*>(uc->uc_mcontext.pc);
 #endif
+  return at;
+}
+
+uintptr_t StackPointer(const void* context) {
+  return reinterpret_cast<uintptr_t>(InterruptedAt(context).sp);
 }
 
 bool OnStackOf(const G* g, uintptr_t sp) {
@@ -79,7 +90,10 @@ void OnSignal(int signal, siginfo_t* info, void* context) {
   }
   M* m = CurrentM();
   if (G* g = MayPreempt(m, context)) {
-    if (M* heir = m->sched->PopIdleM()) m->sched->SleepInHandler(m, g, heir);
+    if (M* heir = m->sched->PopIdleM()) {
+      m->call_ctx = InterruptedAt(context);
+      m->sched->SleepInHandler(m, g, heir);
+    }
   }
   errno = saved_errno;
 }

@@ -63,6 +63,14 @@ M* CurrentMOf(Sched* s) {
   return m != nullptr && m->sched == s && m->p.Get() != nullptr ? m : nullptr;
 }
 
+// What a goroutine that has something out of the ordinary passes on to its child.
+ABSL_ATTRIBUTE_NOINLINE void Inherit(const G* parent, G* child) {
+  if (Bubble* bubble = BubbleOf(parent)) bubble->Adopt(child);
+  if (!parent->extra->labels.Empty()) {
+    ExtraOf(child)->labels = parent->extra->labels;
+  }
+}
+
 }  // namespace
 
 // Hands out kGBlock fresh descriptors. Go: malg and allgadd.
@@ -233,7 +241,7 @@ void CommitSpawn(ClosureSlot* slot, const void* pc) {
     return;
   }
   g->parent_goid = m->curg->goid;
-  if (Bubble* bubble = BubbleOf(m->curg)) bubble->Adopt(g);
+  if (ABSL_PREDICT_FALSE(m->curg->extra != nullptr)) Inherit(m->curg, g);
   {
     UsingP using_p(m);
     SetGStatus(g, GStatus::kIdle, GStatus::kRunnable);

@@ -1,0 +1,114 @@
+#include "runtime/all_goroutines.h"
+
+#include <algorithm>
+
+#include "base/thread_state.h"
+#include "runtime/backtrace_of.h"
+#include "runtime/dump.h"
+#include "runtime/goroutine.h"
+#include "runtime/sched.h"
+
+namespace mpg {
+namespace internal {
+namespace {
+
+// The world of g's Sched is stopped, so only one that is in a system call runs, and
+// it does not come back from there.
+void TakeBacktraceOfStopped(const G* g, GStatus status, Backtrace* out) {
+  if (status == GStatus::kSyscall) {
+    TakeBacktraceOf(g->m->call_ctx, out);
+  } else if (status == GStatus::kPreempted) {
+    TakeBacktraceOfInterrupted(g->m->call_ctx, out);
+  } else if (g->stack) {
+    TakeBacktraceOf(g->ctx, out);
+  } else {
+    // It has not run yet. As if the call at the function's beginning had returned.
+    char* entry = reinterpret_cast<char*>(g->fn.run);
+    out->pcs[0] = entry + 1;
+    out->size = 1;
+  }
+}
+
+GoroutineRecord RecordOf(const G* g, GStatus status, const Backtrace& trace) {
+  GoroutineRecord r;
+  r.goid = g->goid;
+  r.parent_goid = g->parent_goid;
+  r.gopc = g->gopc;
+  r.header = FormatHeader(g, "");
+  if (g->extra != nullptr) r.labels = g->extra->labels;
+  r.pcs.assign(trace.pcs, trace.pcs + trace.size);
+  r.truncated = trace.truncated;
+  r.is_caller = status == GStatus::kRunning;
+  return r;
+}
+
+// REQUIRES: s's world is stopped by the caller, who is `self` or, if that is null,
+// no goroutine of s.
+void CollectStopped(Sched* s, const G* self,
+                    std::vector<GoroutineRecord>* out) {
+  s->ForEachG([&](G* g) {
+    // acquire: pairs with the release in SetGStatus.
+    const GStatus status = g->status.load(std::memory_order_acquire);
+    if (status == GStatus::kDead || status == GStatus::kIdle) return;
+    Backtrace trace;
+    if (g == self) {
+      TakeBacktrace(&trace);
+    } else if (status != GStatus::kRunning) {
+      TakeBacktraceOfStopped(g, status, &trace);
+    }
+    out->push_back(RecordOf(g, status, trace));
+  });
+}
+
+void Collect(Sched* s, G* self, std::vector<GoroutineRecord>* out) {
+  s->world.Acquire();
+  {
+    NoPreempt no_preempt;  // keep this P
+    s->StopTheWorldWithLock(self == nullptr ? nullptr : self->m->p.Get());
+    CollectStopped(s, self, out);
+    s->StartTheWorldWithLock(s->gomaxprocs.load());
+  }
+  s->world.Release();
+}
+
+}  // namespace
+
+std::vector<GoroutineRecord> AllGoroutines() {
+  std::vector<GoroutineRecord> out;
+  G* const self = CurrentG();
+  Sched* const own = self == nullptr ? nullptr : self->sched;
+  if (own != nullptr) Collect(own, self, &out);
+  std::vector<Sched*> others;
+  // As a plain thread: parked as a goroutine we might be abandoned with our Runtime,
+  // and others would wait for us for ever. At once: the caller's stack in a system
+  // call is nobody's business.
+  BlockingSyscall([&] {
+    ForEachSched([&](Sched* s) {
+      if (s == own) return;
+      s->foreign_calls.fetch_add(1);  // s stays
+      others.push_back(s);
+    });
+    for (Sched* s : others) {
+      Collect(s, nullptr, &out);
+      s->foreign_calls.fetch_sub(1);
+    }
+  });
+  for (GoroutineRecord& r : out)
+    r.created_by = FormatCreatedBy(r.gopc, r.parent_goid);
+  std::sort(out.begin(), out.end(),
+            [](const GoroutineRecord& a, const GoroutineRecord& b) {
+              return a.goid < b.goid;
+            });
+  return out;
+}
+
+std::string FormatGoroutine(const GoroutineRecord& g) {
+  Backtrace trace;
+  trace.size = static_cast<int>(g.pcs.size());
+  std::copy(g.pcs.begin(), g.pcs.end(), trace.pcs);
+  trace.truncated = g.truncated;
+  return g.header + FormatBacktrace(trace) + g.created_by;
+}
+
+}  // namespace internal
+}  // namespace mpg
