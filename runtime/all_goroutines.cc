@@ -1,6 +1,9 @@
 #include "runtime/all_goroutines.h"
 
 #include <algorithm>
+#include <atomic>
+#include <tuple>
+#include <utility>
 
 #include "base/thread_state.h"
 #include "runtime/backtrace_of.h"
@@ -31,6 +34,7 @@ void TakeBacktraceOfStopped(const G* g, GStatus status, Backtrace* out) {
 
 GoroutineRecord RecordOf(const G* g, GStatus status, const Backtrace& trace) {
   GoroutineRecord r;
+  r.runtime = g->sched->number;
   r.goid = g->goid;
   r.parent_goid = g->parent_goid;
   r.gopc = g->gopc;
@@ -71,6 +75,20 @@ void Collect(Sched* s, G* self, std::vector<GoroutineRecord>* out) {
   s->world.Release();
 }
 
+// What needs no stopped world: symbolizing takes much longer than collecting.
+std::vector<GoroutineRecord> Finish(std::vector<GoroutineRecord> out) {
+  for (GoroutineRecord& r : out) {
+    r.created_by = FormatCreatedBy(r.gopc, r.parent_goid);
+  }
+  std::sort(out.begin(), out.end(),
+            [](const GoroutineRecord& a, const GoroutineRecord& b) {
+              return std::tie(a.runtime, a.goid) < std::tie(b.runtime, b.goid);
+            });
+  return out;
+}
+
+std::atomic<RuntimeEndHook> end_hook{nullptr};
+
 }  // namespace
 
 std::vector<GoroutineRecord> AllGoroutines() {
@@ -80,8 +98,7 @@ std::vector<GoroutineRecord> AllGoroutines() {
   if (own != nullptr) Collect(own, self, &out);
   std::vector<Sched*> others;
   // As a plain thread: parked as a goroutine we might be abandoned with our Runtime,
-  // and others would wait for us for ever. At once: the caller's stack in a system
-  // call is nobody's business.
+  // and the others would wait for us for ever.
   BlockingSyscall([&] {
     ForEachSched([&](Sched* s) {
       if (s == own) return;
@@ -93,13 +110,24 @@ std::vector<GoroutineRecord> AllGoroutines() {
       s->foreign_calls.fetch_sub(1);
     }
   });
-  for (GoroutineRecord& r : out)
-    r.created_by = FormatCreatedBy(r.gopc, r.parent_goid);
-  std::sort(out.begin(), out.end(),
-            [](const GoroutineRecord& a, const GoroutineRecord& b) {
-              return a.goid < b.goid;
-            });
-  return out;
+  return Finish(std::move(out));
+}
+
+std::vector<GoroutineRecord> GoroutinesOf(Sched* s) {
+  std::vector<GoroutineRecord> out;
+  BlockingSyscall([&] { Collect(s, nullptr, &out); });
+  return Finish(std::move(out));
+}
+
+int64_t CountGoroutines(const Sched* s) { return s->LiveGoroutines(); }
+
+void SetRuntimeEndHook(RuntimeEndHook hook) {
+  // release: pairs with the acquire in CallRuntimeEndHook.
+  end_hook.store(hook, std::memory_order_release);
+}
+
+void CallRuntimeEndHook(Sched* s) {
+  if (RuntimeEndHook hook = end_hook.load(std::memory_order_acquire)) hook(s);
 }
 
 std::string FormatGoroutine(const GoroutineRecord& g) {
@@ -107,7 +135,12 @@ std::string FormatGoroutine(const GoroutineRecord& g) {
   trace.size = static_cast<int>(g.pcs.size());
   std::copy(g.pcs.begin(), g.pcs.end(), trace.pcs);
   trace.truncated = g.truncated;
-  return g.header + FormatBacktrace(trace) + g.created_by;
+  std::string frames = FormatBacktrace(trace);
+  if (frames.empty()) {
+    // Its function was inlined into the scheduler's own.
+    for (const void* pc : g.pcs) frames += FormatPc(pc);
+  }
+  return g.header + frames + g.created_by;
 }
 
 }  // namespace internal

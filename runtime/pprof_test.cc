@@ -292,8 +292,9 @@ TEST(PprofTest, GoroutinesWithTheSameStackAndLabelsAreOneSample) {
   Decoded p;
   EXPECT_TRUE(Eventually([&] {
     p = Take("goroutine");
-    return p.samples.size() == 2;
+    return p.Of("WaitAsOneOfMany")[0] == 4;
   }));
+  EXPECT_EQ(p.samples.size(), 2u);
   EXPECT_THAT(p.types, ::testing::ElementsAre("goroutine/count"));
   EXPECT_EQ(p.period_type, "goroutine/count");
   EXPECT_EQ(p.Of("WaitAsOneOfMany")[0], 4);
@@ -366,8 +367,8 @@ TEST(PprofTest, BlockingIsNotedWhereAndForHowLong) {
 
 TEST(PprofTest, ShortBlockingIsSampledAndStandsForTheRest) {
   const int64_t before = Take("block").Of("WaitAsOneOfMany")[1];
-  // Most events are much shorter, so few are noted, each with the full 1 ms.
-  SetBlockProfileRate(1'000'000);
+  // Most events are much shorter, so few are noted, each with the full 0.1 ms.
+  SetBlockProfileRate(100'000);
   RunWith(1, [] {
     for (int i = 0; i < internal::Scaled(20'000); ++i) {
       auto c = MakeChan<int>();

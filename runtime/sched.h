@@ -110,6 +110,7 @@ struct Sched {
   ~Sched();
 
   const RuntimeOptions options;
+  const uint64_t number;  // of all Scheds of the process, from 1
 
   // --- Goroutines (spawn.cc).
   GlobalQueue<G, &G::schedlink> runq;  // preempted, or readied without a P
