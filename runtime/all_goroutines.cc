@@ -47,29 +47,31 @@ GoroutineRecord RecordOf(const G* g, GStatus status, const Backtrace& trace) {
 }
 
 // REQUIRES: s's world is stopped by the caller, who is `self` or, if that is null,
-// no goroutine of s.
-void CollectStopped(Sched* s, const G* self,
+// no goroutine of s; `own` is self's stack.
+void CollectStopped(Sched* s, const G* self, const Backtrace& own,
                     std::vector<GoroutineRecord>* out) {
   s->ForEachG([&](G* g) {
     // acquire: pairs with the release in SetGStatus.
     const GStatus status = g->status.load(std::memory_order_acquire);
     if (status == GStatus::kDead || status == GStatus::kIdle) return;
-    Backtrace trace;
     if (g == self) {
-      TakeBacktrace(&trace);
-    } else if (status != GStatus::kRunning) {
-      TakeBacktraceOfStopped(g, status, &trace);
+      out->push_back(RecordOf(g, status, own));
+      return;
     }
+    Backtrace trace;
+    if (status != GStatus::kRunning) TakeBacktraceOfStopped(g, status, &trace);
     out->push_back(RecordOf(g, status, trace));
   });
 }
 
 void Collect(Sched* s, G* self, std::vector<GoroutineRecord>* out) {
+  Backtrace own;
+  if (self != nullptr) TakeBacktrace(&own);
   s->world.Acquire();
   {
     NoPreempt no_preempt;  // keep this P
     s->StopTheWorldWithLock(self == nullptr ? nullptr : self->m->p.Get());
-    CollectStopped(s, self, out);
+    CollectStopped(s, self, own, out);
     s->StartTheWorldWithLock(s->gomaxprocs.load());
   }
   s->world.Release();

@@ -29,42 +29,42 @@
 #include "sync/rwmutex.h"
 #include "sync/wait_group.h"
 
-// Functions to be found in profiles. What they write keeps them from tail calls.
-volatile int sink;
+// Functions to be found in profiles.
+inline void NoTailCall() { asm volatile(""); }
 
 [[gnu::noinline]] void WaitAsOneOfMany(mpg::Chan<int> c) {
   c.Recv();
-  sink = 1;
+  NoTailCall();
 }
 [[gnu::noinline]] void BlockInChannel(mpg::Chan<int> c) {
   c.Recv();
-  sink = 2;
+  NoTailCall();
 }
 [[gnu::noinline]] void BlockInSelect(mpg::Chan<int> c) {
   mpg::Select(mpg::OnRecv(c, [](std::optional<int>) {}),
               mpg::OnRecv(mpg::MakeChan<int>(), [](std::optional<int>) {}));
-  sink = 3;
+  NoTailCall();
 }
 [[gnu::noinline]] void BlockInWaitGroup(mpg::WaitGroup* wg) {
   wg->Wait();
-  sink = 4;
+  NoTailCall();
 }
 [[gnu::noinline]] void BlockInMutex(mpg::Mutex* mu) {
   mu->Lock();
   mu->Unlock();
-  sink = 5;
+  NoTailCall();
 }
 [[gnu::noinline]] void BlockInSleep() {
   mpg::Sleep(absl::Milliseconds(3));
-  sink = 6;
+  NoTailCall();
 }
 [[gnu::noinline]] void LetGoOfMutex(mpg::Mutex* mu) {
   mu->Unlock();
-  sink = 7;
+  NoTailCall();
 }
 [[gnu::noinline]] void LetGoOfRWMutex(mpg::RWMutex* mu) {
   mu->Unlock();
-  sink = 8;
+  NoTailCall();
 }
 
 namespace mpg {
@@ -347,6 +347,7 @@ TEST(PprofTest, BlockingIsNotedWhereAndForHowLong) {
       BlockInMutex(&mu);
       done.Send(0);
     });
+    for (int i = 0; i < 3; ++i) Gosched();
     BlockInSleep();  // all three are blocked for its 3 ms
     c.Close();
     wg.Done();
@@ -404,6 +405,7 @@ TEST(PprofTest, WhoLetsGoOfALockAnswersForTheWait) {
       rw.RUnlock();
       done.Send(0);
     });
+    for (int i = 0; i < 3; ++i) Gosched();
     BlockInSleep();
     LetGoOfMutex(&mu);
     LetGoOfRWMutex(&rw);
