@@ -94,12 +94,15 @@ TEST(AllGoroutinesTest, ShowsWhereEachOneIs) {
                               "(.*\n.*\n)*WaitForValue\\(.*\n.*\n"
                               "CallerOfWait\\("));
     EXPECT_THAT(DumpOf(all, "InACall"),
-                ContainsRegex("^goroutine [0-9]+ \\[syscall\\]:\nInACall\\("));
+                ContainsRegex(
+                    "^goroutine [0-9]+ \\[syscall\\]:\n(.*\n.*\n)*InACall\\("));
     EXPECT_THAT(
         DumpOf(all, "InABlockingCall"),
-        ContainsRegex("^goroutine [0-9]+ \\[syscall\\]:\nInABlockingCall\\("));
-    EXPECT_THAT(DumpOf(all, "LookAround"),
-                ContainsRegex("^goroutine 1 \\[running\\]:\nLookAround"));
+        ContainsRegex(
+            "^goroutine [0-9]+ \\[syscall\\]:\n(.*\n.*\n)*InABlockingCall\\("));
+    EXPECT_THAT(
+        DumpOf(all, "LookAround"),
+        ContainsRegex("^goroutine 1 \\[running\\]:\n(.*\n.*\n)*LookAround"));
     EXPECT_THAT(DumpOf(all, "WaitForValue"),
                 ContainsRegex("\ncreated by .* in goroutine 1\n"));
     c.Close();
@@ -129,7 +132,8 @@ TEST(AllGoroutinesTest, ShowsWhereASignalHasPreemptedOne) {
     dump = DumpOf(LookAround(), "ComputeUntil");
     return dump.find("[preempted]") != std::string::npos;
   }));
-  EXPECT_THAT(dump, ContainsRegex("\\[preempted\\]:\nComputeUntil\\("));
+  EXPECT_THAT(dump,
+              ContainsRegex("\\[preempted\\]:\n(.*\n.*\n)*ComputeUntil\\("));
   stop = true;
   runtime.Wait();
 }
