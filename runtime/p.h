@@ -52,24 +52,24 @@ inline constexpr int kSpawnLimit = 64;
 struct MPG_CACHELINE_ALIGNED P {
   P(int p_id, Sched* s, GFree* gfree_central, StackPool* pool, uint64_t seed)
       : id(p_id),
-        sched(s),
         until_timed(1 + static_cast<uint32_t>(seed % 128)),
+        sched(s),
         timers(this),
         rand(seed),
         gfree(gfree_central),
         stacks(pool) {}
 
   const int id;
-  Sched* const sched;
-  OwnerCell<M*> m;  // back-link
-  // Counts goroutines started or resumed with a time slice of their own.
-  OwnerCell<uint32_t> schedtick;
-  // Counts all switches on this P, inherited slices too.
-  OwnerCell<uint64_t> switches;
-  // Counts system calls, when their M comes back or has lost the P; owner.
-  OwnerCell<uint64_t> syscalltick;
   // Goroutines to become runnable here before one is timed (latency.h); owner.
   uint32_t until_timed;
+  Sched* const sched;
+  OwnerCell<M*> m;  // back-link
+  // Counts all switches on this P, inherited slices too.
+  OwnerCell<uint64_t> switches;
+  // Counts goroutines started or resumed with a time slice of their own.
+  OwnerCell<uint32_t> schedtick;
+  // Runnext-only wake-ups still to be skipped; owner.
+  uint32_t wake_skip = 0;
   // Sends the next switch through g0, which looks at Sched and at
   // run_safe_point for the reason. Set by any thread after the reason; cleared
   // by the owner before it looks. seq_cst on both sides; the owner's look on
@@ -77,14 +77,14 @@ struct MPG_CACHELINE_ALIGNED P {
   std::atomic<bool> interrupt{false};
   std::atomic<bool> run_safe_point{false};  // Go: runSafePointFn
   std::atomic<PStatus> status{PStatus::kGcstop};
-  // Runnext-only wake-ups still to be skipped; owner.
-  uint32_t wake_skip = 0;
 
   // A timer was added that nobody keeps the time for: to be seen to if this P
   // goes on running goroutines; owner.
   bool wants_keeper = false;
-  PTimers timers;
+  PTimers timers;  // up to here what each switch touches
 
+  // Counts system calls, when their M comes back or has lost the P; owner.
+  OwnerCell<uint64_t> syscalltick;
   FastRand rand;          // owner
   int64_t goid_next = 0;  // owner; Go: goidcache
   int64_t goid_end = 0;
