@@ -65,7 +65,9 @@ void TakeBacktrace(Backtrace* out) {
   _Unwind_Backtrace(AddFrame, out);
 }
 
-std::string FormatPc(const void* pc) { return FormatFrame(FunctionName(pc), pc); }
+std::string FormatPc(const void* pc) {
+  return FormatFrame(FunctionName(pc), pc);
+}
 
 std::string FormatBacktrace(const Backtrace& trace) {
   std::string out;

@@ -32,8 +32,8 @@ ABSL_ATTRIBUTE_NOINLINE M* LeaveM0(G* g) {
 }
 
 // Where the function that this is in returns to: a stack can be walked from there.
-#define MPG_CALLER_CONTEXT                                 \
-  (Context{__builtin_dwarf_cfa(),                          \
+#define MPG_CALLER_CONTEXT                                   \
+  (Context{__builtin_dwarf_cfa(),                            \
            *static_cast<void**>(__builtin_frame_address(0)), \
            __builtin_return_address(0)})
 
