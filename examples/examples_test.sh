@@ -83,6 +83,14 @@ talk_to_files() {
 with_server talk_to_echo "$dir/echo_server"
 with_server scan_echo "$dir/echo_server"
 with_server talk_to_hello "$dir/http_hello"
+talk_to_metrics() {
+  expect 0 '^hello$' talk "GET / $CLOSE"
+  expect 0 '^Content-Type: text/plain; version=0.0.4' talk "GET /metrics $CLOSE"
+  expect 0 '^mpg_sched_goroutines_goroutines [1-9]' talk "GET /metrics $CLOSE" 100000
+  expect 0 '^HTTP/1.1 200 OK' talk "GET /debug/pprof/goroutine $CLOSE" 20
+  expect 0 '^HTTP/1.1 404 Not Found' talk "GET /debug/pprof/heap $CLOSE"
+}
+with_server talk_to_metrics "$dir/http_hello" --metrics
 with_server talk_to_files "$dir/http_hello" --root="$files"
 
 # follow: tail_f of two files through what may happen to them, until ^C.

@@ -2,8 +2,9 @@
 #ifndef MPG_RUNTIME_BACKTRACE_H_
 #define MPG_RUNTIME_BACKTRACE_H_
 
-#include <cstdint>
 #include <string>
+
+#include "absl/strings/string_view.h"
 
 namespace mpg {
 namespace internal {
@@ -18,16 +19,17 @@ struct Backtrace {
 // The caller's stack. Async-signal-safe once it has been called before (the
 // unwinder loads itself at its first use).
 void TakeBacktrace(Backtrace* out);
-// In a signal handler: the stack of what the signal has interrupted; `context` is
-// the handler's third argument.
-void TakeInterruptedBacktrace(const void* context, Backtrace* out);
-// The stack pointer and the instruction that it was interrupted at.
-uintptr_t InterruptedSp(const void* context);
-uintptr_t InterruptedPc(const void* context);
 
 // "func(...)\n\tbinary+0x1234\n" for each frame; frames of the scheduler itself
 // are left out, as Go leaves out its own.
 std::string FormatBacktrace(const Backtrace& trace);
+
+// The name of the function around the instruction before `pc`, with its parameter
+// types, or "?".
+std::string FunctionName(const void* pc);
+
+// It is a function of the scheduler itself, which dumps leave out.
+bool IsSchedulerFunction(absl::string_view name);
 
 // "func(...)\n\tbinary+0x1234\n" for one address.
 std::string FormatPc(const void* pc);

@@ -104,6 +104,15 @@ void BadGStatus(const G* g, GStatus from, GStatus to) {
   FatalError("casgstatus: bad incoming values");
 }
 
+namespace {
+
+std::string LabelsOf(const G* g) {
+  if (g->extra == nullptr || g->extra->labels.Empty()) return "";
+  return absl::StrCat(" ", g->extra->labels.ToString());
+}
+
+}  // namespace
+
 std::string FormatHeader(const G* g, absl::string_view state) {
   std::string name;
   if (g->extra != nullptr && !g->extra->name.empty()) {
@@ -111,8 +120,8 @@ std::string FormatHeader(const G* g, absl::string_view state) {
   }
   return absl::StrCat("goroutine ", g->goid, name, " [",
                       state.empty() ? StateOf(g) : std::string(state),
-                      g->lockedm != nullptr ? ", locked to thread" : "",
-                      "]:\n");
+                      g->lockedm != nullptr ? ", locked to thread" : "", "]",
+                      LabelsOf(g), ":\n");
 }
 
 std::string FormatCreatedBy(const G* g) {

@@ -28,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "base/cacheline.h"
 #include "base/park.h"
+#include "runtime/labels.h"
 #include "runtime/owner_cell.h"
 #include "runtime/spawn.h"
 #include "runtime/stack/stack.h"
@@ -63,6 +64,7 @@ enum GFlags : uint8_t {
   kGFlagOwnStackSize = 2,  // extra->stacks != nullptr
   kGFlagBubble = 4,        // extra->bubble != nullptr
   kGFlagInHandler = 8,     // its M, g->m, sleeps in a signal handler for it
+  kGFlagTimed = 16,        // runnable, and runnable_since says since when
 };
 
 // SanFiber, empty without a sanitizer, is a base so that it takes no room.
@@ -88,7 +90,10 @@ struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   // waitlock.
   const ParkSite* site = nullptr;
   void* site_arg = nullptr;
-  RuntimeLock* park_lock = nullptr;
+  union {
+    RuntimeLock* park_lock = nullptr;  // until it has left its stack
+    int64_t runnable_since;            // with kGFlagTimed: see latency.h
+  };
 
   // Third and fourth line: what is touched at its birth and death.
   int64_t goid = 0;
@@ -128,6 +133,7 @@ struct GExtra {
   int locked_count = 0;                    // LockOSThread calls not undone
   bool goexit = false;                     // Goexit is unwinding it
   class Bubble* bubble = nullptr;          // fake_time.h
+  pprof::LabelSet labels;                  // labels.h
 };
 
 // Changes g's status, which must be `from`. Go: casgstatus. A plain store, not

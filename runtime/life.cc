@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/panic.h"
 #include "runtime/dump.h"
+#include "runtime/figures.h"
 #include "runtime/goroutine.h"
 #include "runtime/init.h"
 #include "runtime/overflow.h"
@@ -45,6 +46,8 @@ RuntimeOptions Supported(RuntimeOptions o) {
 // How long the end of a Runtime waits for system calls.
 constexpr int64_t kCallGraceNs = 1'000'000'000;
 
+std::atomic<uint64_t> sched_count{0};
+
 // All Scheds of the process: for dumps and deadlock detection.
 RuntimeLock scheds_mu;
 std::vector<Sched*>& AllScheds() {
@@ -68,6 +71,7 @@ void ForEachSchedRacy(absl::FunctionRef<void(Sched*)> fn)
 
 Sched::Sched(const RuntimeOptions& o)
     : options(Supported(o)),
+      number(sched_count.fetch_add(1) + 1),
       stacks(StackPoolOptions{o.stack_size}),
       foreign_p(-1, this, &gfree, &stacks, NextSeed()),
       max_threads(o.max_threads),
@@ -106,6 +110,7 @@ void Sched::Start() {
 bool Sched::End() {
   {
     RuntimeLockGuard guard(scheds_mu);
+    KeepFigures(this);
     auto& all = AllScheds();
     all.erase(std::find(all.begin(), all.end(), this));
   }

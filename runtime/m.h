@@ -66,6 +66,9 @@ struct M {
   std::atomic<MState> state{MState::kActive};
   std::atomic<M*> idle_link{nullptr};  // Sched::idle_ms
   int32_t tid = 0;
+  // Where its goroutine goes on: of one that is kSyscall behind the call of
+  // EnterSyscall, of one that is kPreempted where the signal came. For backtraces.
+  Context call_ctx;
 };
 
 // Marks where code on a goroutine's stack uses the P of its M. A signal that

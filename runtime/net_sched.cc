@@ -1,5 +1,6 @@
 // The network poller in the schedule loop. Go: findRunnable, injectglist.
 #include "base/clock.h"
+#include "runtime/latency.h"
 #include "runtime/netpoll.h"
 #include "runtime/sched.h"
 
@@ -36,10 +37,12 @@ bool Sched::PollNetworkInto(P* p) {
       return;
     }
     SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+    BecomesRunnable(p, g);
     p->runq.Put<kSpawnLimit>(g, false, SpillTo(p));
     ++n;
   });
   net_polling.store(false, std::memory_order_relaxed);
+  p->net_ready.Add(static_cast<uint64_t>(n));
   last_poll.store(NanoTime(), std::memory_order_relaxed);
   if (n > 1) WakeForRing();
   return n != 0;
@@ -47,7 +50,10 @@ bool Sched::PollNetworkInto(P* p) {
 
 bool Sched::PollNetworkForeign() {
   last_poll.store(NanoTime(), std::memory_order_relaxed);
-  return NetPoll([](Waiter* w) { Ready(w); }) != 0;
+  const int n = NetPoll([](Waiter* w) { Ready(w); });
+  // relaxed: a figure.
+  net_ready.fetch_add(static_cast<uint64_t>(n), std::memory_order_relaxed);
+  return n != 0;
 }
 
 // Somebody waits for the network, and no keeper does it for all.

@@ -22,6 +22,7 @@
 #include "runtime/g.h"
 #include "runtime/owner_cell.h"
 #include "runtime/stack/stack.h"
+#include "runtime/time_histogram.h"
 #include "runtime/timers.h"
 
 namespace mpg {
@@ -51,6 +52,7 @@ inline constexpr int kSpawnLimit = 64;
 struct MPG_CACHELINE_ALIGNED P {
   P(int p_id, Sched* s, GFree* gfree_central, StackPool* pool, uint64_t seed)
       : id(p_id),
+        until_timed(1 + static_cast<uint32_t>(seed % 128)),
         sched(s),
         timers(this),
         rand(seed),
@@ -58,14 +60,16 @@ struct MPG_CACHELINE_ALIGNED P {
         stacks(pool) {}
 
   const int id;
+  // Goroutines to become runnable here before one is timed (latency.h); owner.
+  uint32_t until_timed;
   Sched* const sched;
   OwnerCell<M*> m;  // back-link
+  // Counts all switches on this P, inherited slices too.
+  OwnerCell<uint64_t> switches;
   // Counts goroutines started or resumed with a time slice of their own.
   OwnerCell<uint32_t> schedtick;
-  // Counts all switches on this P, inherited slices too.
-  OwnerCell<uint32_t> switches;
-  // Counts system calls, when their M comes back or has lost the P; owner.
-  OwnerCell<uint32_t> syscalltick;
+  // Runnext-only wake-ups still to be skipped; owner.
+  uint32_t wake_skip = 0;
   // Sends the next switch through g0, which looks at Sched and at
   // run_safe_point for the reason. Set by any thread after the reason; cleared
   // by the owner before it looks. seq_cst on both sides; the owner's look on
@@ -73,14 +77,14 @@ struct MPG_CACHELINE_ALIGNED P {
   std::atomic<bool> interrupt{false};
   std::atomic<bool> run_safe_point{false};  // Go: runSafePointFn
   std::atomic<PStatus> status{PStatus::kGcstop};
-  // Runnext-only wake-ups still to be skipped; owner.
-  uint32_t wake_skip = 0;
 
   // A timer was added that nobody keeps the time for: to be seen to if this P
   // goes on running goroutines; owner.
   bool wants_keeper = false;
-  PTimers timers;
+  PTimers timers;  // up to here what each switch touches
 
+  // Counts system calls, when their M comes back or has lost the P; owner.
+  OwnerCell<uint64_t> syscalltick;
   FastRand rand;          // owner
   int64_t goid_next = 0;  // owner; Go: goidcache
   int64_t goid_end = 0;
@@ -91,6 +95,10 @@ struct MPG_CACHELINE_ALIGNED P {
   OwnerCounter created;  // goroutines born here
   OwnerCounter ended;    // goroutines that ended here
   OwnerCounter steals;   // goroutines' batches taken from others
+  OwnerCounter yields;   // goroutines that gave way because they were asked to
+  OwnerCounter signalled;   // goroutines that a signal has preempted
+  OwnerCounter net_ready;   // goroutines that the network has readied
+  TimeHistogram latencies;  // from runnable to running, of those timed
   LocalQueue runq;
 };
 

@@ -4,8 +4,11 @@
 #include <utility>
 
 #include "base/asymmetric_barrier.h"
+#include "base/clock.h"
 #include "base/panic.h"
 #include "runtime/bubble.h"
+#include "runtime/event_profile.h"
+#include "runtime/latency.h"
 #include "runtime/panic.h"
 #include "runtime/sched.h"
 #include "runtime/shuffle.h"
@@ -21,6 +24,7 @@ void PutGlobalAfterSwitch(M* m, G* prev) { m->sched->Inject(prev); }
 
 void RequeueAfterSwitch(M* m, G* prev) {
   P* p = m->p;
+  BecomesRunnable(p, prev);
   p->runq.Put(prev, false, SpillTo(p));
 }
 
@@ -34,6 +38,7 @@ void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   if (ABSL_PREDICT_FALSE(site->commit != nullptr) && !site->commit(prev, arg)) {
     SetGStatus(prev, GStatus::kWaiting, GStatus::kRunnable);
     P* p = m->p;
+    BecomesRunnable(p, prev);
     p->runq.Put(prev, true, SpillTo(p));
     return;
   }
@@ -41,15 +46,50 @@ void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   if (ABSL_PREDICT_FALSE(bubble != nullptr)) bubble->Blocked();
 }
 
-void GoroutinePark(Waiter* w, const ParkSite* site, RuntimeLock* lock,
-                   void* arg) {
-  G* g = static_cast<G*>(w);
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void DoPark(G* g, const ParkSite* site,
+                                                RuntimeLock* lock, void* arg) {
   M* m = g->m;
   g->site = site;
   g->site_arg = arg;
   g->park_lock = lock;
   SetGStatus(g, GStatus::kRunning, GStatus::kWaiting);
   LeaveFor(m, g, PickSuccessor(m), ParkAfterSwitch);
+}
+
+// What Go calls blockevent for: what other goroutines, not clocks or the network,
+// keep waiting.
+bool IsBlockEvent(WaitReason reason) {
+  switch (reason) {
+    case WaitReason::kChanReceive:
+    case WaitReason::kChanSend:
+    case WaitReason::kSelect:
+    case WaitReason::kSemacquire:
+    case WaitReason::kSyncMutexLock:
+    case WaitReason::kSyncRWMutexRLock:
+    case WaitReason::kSyncRWMutexLock:
+    case WaitReason::kSyncCondWait:
+    case WaitReason::kSyncWaitGroupWait:
+      return true;
+    default:
+      return false;
+  }
+}
+
+ABSL_ATTRIBUTE_NOINLINE void ParkProfiled(G* g, const ParkSite* site,
+                                          RuntimeLock* lock, void* arg) {
+  const bool counts = IsBlockEvent(site->reason);
+  const int64_t since = NanoTime();
+  DoPark(g, site, lock, arg);
+  if (counts) NoteBlocked(NanoTime() - since);
+}
+
+void GoroutinePark(Waiter* w, const ParkSite* site, RuntimeLock* lock,
+                   void* arg) {
+  if (BlockingIsProfiled()) {
+    ParkProfiled(static_cast<G*>(w), site, lock, arg);
+  } else {
+    DoPark(static_cast<G*>(w), site, lock, arg);
+  }
 }
 
 void GoroutineReady(Waiter* w) {
@@ -84,6 +124,7 @@ void GoroutineReadyAndYield(Waiter* w) {
   SetGStatus(self, GStatus::kRunning, GStatus::kRunnable);
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   P* p = m->p;
+  BecomesRunnable(p, g);
   p->runq.Put(g, true, SpillTo(p));
   // Go: goyield puts the caller at the local queue's end.
   LeaveFor(m, self, PickSuccessor(m), RequeueAfterSwitch);
@@ -100,8 +141,10 @@ void GoroutinePreempt(Waiter* w) {
     return;
   }
   g->site = nullptr;
-  // Go: gopreempt_m puts it on the global queue, so that all others come first.
+  // Before the P is used: see UsingP.
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
+  m->p->yields.Add(1);
+  // Go: gopreempt_m puts it on the global queue, so that all others come first.
   LeaveFor(m, g, &m->g0, PutGlobalAfterSwitch);
 }
 
@@ -163,6 +206,7 @@ G* CurrentOrCallingG() {
 }
 
 void PutReady(P* p, G* g, bool next) {
+  BecomesRunnable(p, g);
   next = next != FlipWhenShuffling(&p->rand);
   const PutResult where = p->runq.Put<kSpawnLimit>(g, next, SpillTo(p));
   Sched* s = p->sched;
@@ -245,6 +289,9 @@ void EndGoroutine(G* g) {
                      !p->interrupt.load(std::memory_order_relaxed) &&
                      m->lockedg.Get() == nullptr;
   G* next = plain ? PickLocal(p) : nullptr;
+  if (next != nullptr && ABSL_PREDICT_FALSE(next->flags == kGFlagTimed)) {
+    StopTiming(p, next);
+  }
   if (ABSL_PREDICT_TRUE(next != nullptr && !next->stack && next->flags == 0)) {
     next->stack = std::exchange(g->stack, Stack());
     StackPool& pool = m->sched->stacks;

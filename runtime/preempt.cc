@@ -9,8 +9,9 @@
 
 #include "base/clock.h"
 #include "base/panic.h"
-#include "runtime/backtrace.h"
+#include "runtime/backtrace_of.h"
 #include "runtime/goroutine.h"
+#include "runtime/latency.h"
 #include "runtime/sched.h"
 
 namespace mpg {
@@ -26,8 +27,9 @@ char stall_wish;
 
 struct sigaction previous;
 
-bool OnStackOf(const G* g, uintptr_t sp) {
+bool OnStackOf(const G* g, const Context& at) {
   if (!g->stack) return false;
+  const uintptr_t sp = reinterpret_cast<uintptr_t>(at.sp);
   const uintptr_t hi = reinterpret_cast<uintptr_t>(g->stack.hi);
   return sp <= hi && sp > hi - g->sched->PoolOf(g)->Usable(g->stack);
 }
@@ -43,7 +45,7 @@ G* Interrupted(M* m, const void* context) {
       g != &m->g0 && p != nullptr && g->Status() == GStatus::kRunning &&
       // relaxed: kGcstop is this thread's own doing.
       p->status.load(std::memory_order_relaxed) == PStatus::kRunning &&
-      OnStackOf(g, InterruptedSp(context));
+      OnStackOf(g, InterruptedAt(context));
   return runs ? g : nullptr;
 }
 
@@ -75,7 +77,10 @@ void OnSignal(int signal, siginfo_t* info, void* context) {
         m->sched->stall_reporter.Answer(m, g, context);
       }
     } else if (g != nullptr && MayPreempt(g)) {
-      if (M* heir = m->sched->PopIdleM()) m->sched->SleepInHandler(m, g, heir);
+      if (M* heir = m->sched->PopIdleM()) {
+        m->call_ctx = InterruptedAt(context);
+        m->sched->SleepInHandler(m, g, heir);
+      }
     }
   }
   errno = saved_errno;
@@ -124,6 +129,12 @@ void Sched::SleepInHandler(M* m, G* g, M* heir) {
   g->site = nullptr;
   g->flags |= kGFlagInHandler;
   SetGStatus(g, GStatus::kRunning, GStatus::kPreempted);
+  P* const own = m->p;
+  own->signalled.Add(1);
+  // Not runnable_since: a Park that it may be in needs the place.
+  const bool timed = --own->until_timed == 0;
+  if (timed) own->until_timed = 1 + own->rand.Below(2 * kTimedEvery - 1);
+  const int64_t since = timed ? NanoTime() : 0;
   m->in_handler.store(AsleepInHandler::kAsleep);
   heir->nextp = ReleaseP(m);
   // Not Inject, which might start a thread: heir looks at the queue. From here on
@@ -136,6 +147,7 @@ void Sched::SleepInHandler(M* m, G* g, M* heir) {
   P* p = m->nextp;
   m->nextp = nullptr;
   AcquireP(m, p);
+  if (timed) p->latencies.Record(NanoTime() - since);
   g->flags &= ~kGFlagInHandler;
   g->site = site;
   SetGStatus(g, GStatus::kPreempted, GStatus::kRunning);

@@ -66,6 +66,7 @@ void Sched::ScheduleLoop(M* m) {
 }
 
 void Execute(M* m, G* g) {
+  StartsToRun(m->p, g);
   SetGStatus(g, GStatus::kRunnable, GStatus::kRunning);
   SwitchTo(m, &m->g0, g);
   AfterSwitch(&m->g0);
@@ -258,8 +259,8 @@ G* Sched::StealWork(P* p, const uint32_t* seen) {
   for (uint32_t k = 0; k < procs; ++k, i = i + 1 == procs ? 0 : i + 1) {
     P* victim = allp[i];
     if (victim == p || idle_ps.Test(i)) continue;
-    const bool stuck =
-        seen != nullptr && i < kWatchedProcs && victim->switches == seen[i];
+    const bool stuck = seen != nullptr && i < kWatchedProcs &&
+                       static_cast<uint32_t>(victim->switches) == seen[i];
     StealStatus status;
     if (G* g = p->runq.StealInto(victim->runq, stuck, &status)) {
       p->steals.Add(1);
@@ -272,7 +273,7 @@ G* Sched::StealWork(P* p, const uint32_t* seen) {
 void Sched::WatchSwitches(uint32_t* seen) const {
   const int procs = gomaxprocs.load(std::memory_order_relaxed);
   for (int i = 0; i < procs && i < kWatchedProcs; ++i) {
-    seen[i] = allp[i]->switches;
+    seen[i] = static_cast<uint32_t>(allp[i]->switches);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/lock.h"
+#include "runtime/all_goroutines.h"
 #include "runtime/sched.h"
 #include "runtime/spawn.h"
 
@@ -15,6 +16,7 @@ Runtime::Runtime(RuntimeOptions options)
 }
 
 Runtime::~Runtime() {
+  internal::CallRuntimeEndHook(sched_.get());
   if (sched_->End()) return;
   // Reachable for ever: no leak.
   static RuntimeLock mu;

@@ -79,6 +79,7 @@
 #include "runtime/shuffle.h"
 #include "runtime/stack/stack.h"
 #include "runtime/stall.h"
+#include "runtime/time_histogram.h"
 #include "runtime/world.h"
 #include "sysmon/sysmon.h"
 #include "timer/timekeeper.h"
@@ -92,6 +93,8 @@ inline constexpr int kMaxProcs = 1024;
 
 extern const WaiterOps kGoroutineOps;
 extern const WaiterOps kG0Ops;
+
+struct Figures;
 
 // Stacks of one size other than the Runtime's. Slow: behind a lock.
 struct OwnSizeStacks {
@@ -108,6 +111,7 @@ struct Sched {
   ~Sched();
 
   const RuntimeOptions options;
+  const uint64_t number;  // of all Scheds of the process, from 1
 
   // --- Goroutines (spawn.cc).
   GlobalQueue<G, &G::schedlink> runq;  // preempted, or readied without a P
@@ -286,8 +290,18 @@ struct Sched {
   void AbandonAll();
   static void ForgetReadied(G* g);
 
-  // --- Figures (schedtrace.cc).
+  // --- Figures (schedtrace.cc, metrics.cc).
+  std::atomic<uint64_t> handoffs{0};       // Ps given up with work or a need
+  std::atomic<uint64_t> retakes{0};        // Ps taken from system calls
+  std::atomic<uint64_t> thread_wakes{0};   // Ms woken to have a P
+  std::atomic<uint64_t> thread_starts{0};  // Ms started
+  std::atomic<uint64_t> net_ready{
+      0};                     // goroutines readied by PollNetworkForeign
+  TimeHistogram stop_times;   // guarded by world: until all have stopped
+  TimeHistogram pause_times;  // guarded by world: until they go on
+  int64_t stop_began = 0;     // guarded by world
   SchedStats Stats() const;
+  void AddFigures(Figures* out);
   uint64_t Switches() const;
   void PrintSchedTrace(bool detailed);
 

@@ -38,9 +38,14 @@ SchedStats Sched::Stats() const {
     stats.goroutines_created += p->created.Get();
     stats.steals += p->steals.Get();
     stats.schedticks += p->schedtick;
+    stats.yields += p->yields.Get();
+    stats.signalled += p->signalled.Get();
   }
   stats.switches = Switches();
   stats.stalls = stall_reporter.count();
+  // relaxed, both: figures.
+  stats.handoffs = handoffs.load(std::memory_order_relaxed);
+  stats.retakes = retakes.load(std::memory_order_relaxed);
   return stats;
 }
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/panic.h"
 #include "runtime/bubble.h"
+#include "runtime/latency.h"
 #include "runtime/sched.h"
 
 namespace mpg {
@@ -60,6 +61,14 @@ int64_t NextGoid(P* p) {
 M* CurrentMOf(Sched* s) {
   M* m = CurrentM();
   return m != nullptr && m->sched == s && m->p.Get() != nullptr ? m : nullptr;
+}
+
+// What a goroutine that has something out of the ordinary passes on to its child.
+ABSL_ATTRIBUTE_NOINLINE void Inherit(const G* parent, G* child) {
+  if (Bubble* bubble = BubbleOf(parent)) bubble->Adopt(child);
+  if (!parent->extra->labels.Empty()) {
+    ExtraOf(child)->labels = parent->extra->labels;
+  }
 }
 
 }  // namespace
@@ -159,6 +168,7 @@ StackPool* Sched::PoolOf(const G* g) {
 }
 
 void Sched::Inject(G* g) {
+  BecomesRunnableGlobally(g);
   runq.Put(g);  // S1 of the protocol in sched.h
   WakeP();      // S2
 }
@@ -231,7 +241,7 @@ void CommitSpawn(ClosureSlot* slot, const void* pc) {
     return;
   }
   g->parent_goid = m->curg->goid;
-  if (Bubble* bubble = BubbleOf(m->curg)) bubble->Adopt(g);
+  if (ABSL_PREDICT_FALSE(m->curg->extra != nullptr)) Inherit(m->curg, g);
   {
     UsingP using_p(m);
     SetGStatus(g, GStatus::kIdle, GStatus::kRunnable);

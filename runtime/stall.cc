@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/panic.h"
+#include "runtime/backtrace_of.h"
 #include "runtime/dump.h"
 #include "runtime/preempt.h"
 #include "runtime/sched.h"

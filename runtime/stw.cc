@@ -8,6 +8,7 @@
 // An M that makes its P idle sets the mask's bit (seq_cst) and looks at
 // gcwaiting after that: so either it sees the stop, or the stopper, who looks
 // at the mask again and again while it waits, sees the bit.
+#include "base/clock.h"
 #include "base/panic.h"
 #include "runtime/goroutine.h"
 #include "runtime/sched.h"
@@ -76,6 +77,7 @@ void Sched::StopP(P* p) {
 
 // REQUIRES: world held; `own` is the caller's P, or null on a plain thread.
 void Sched::StopTheWorldWithLock(P* own) {
+  stop_began = NanoTime();
   {
     RuntimeLockGuard guard(mu);
     stopwait = gomaxprocs.load();
@@ -90,6 +92,7 @@ void Sched::StopTheWorldWithLock(P* own) {
     if (stopnote.SleepFor(kAskAgainNs)) break;
     SignalAll();
   }
+  stop_times.Record(NanoTime() - stop_began);
 }
 
 // Sets the world going again with new_procs Ps. If the caller's P is gone, it
@@ -128,6 +131,7 @@ void Sched::StartTheWorldWithLock(int new_procs) {
   WakeP();
   if (TimersUnkept()) WakeP();
   NotifyIdle();
+  pause_times.Record(NanoTime() - stop_began);
 }
 
 // Go: procresize. The world is stopped.

@@ -18,6 +18,7 @@
 
 #include "absl/base/attributes.h"
 #include "runtime/g.h"
+#include "runtime/latency.h"
 #include "runtime/m.h"
 #include "runtime/p.h"
 #include "runtime/sched.h"
@@ -115,12 +116,14 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline G* PickSuccessor(M* m) {
   G* next = PickLocal(p);
   if (next == nullptr) return &m->g0;
   if (ABSL_PREDICT_FALSE(!next->stack || next->flags != 0)) {
-    if (next->flags == 0 && !next->stack) next->stack = p->stacks.TakeHot();
+    if (next->flags == kGFlagTimed) StopTiming(p, next);
+    const bool starts = !next->stack;
+    if (next->flags == 0 && starts) next->stack = p->stacks.TakeHot();
     if (next->flags != 0 || !next->stack) {
       m->picked = next;
       return &m->g0;
     }
-    PrepareFirstRun(next);
+    if (starts) PrepareFirstRun(next);
   }
   SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
   return next;

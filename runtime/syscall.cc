@@ -31,9 +31,15 @@ ABSL_ATTRIBUTE_NOINLINE M* LeaveM0(G* g) {
   return g->m;
 }
 
+// Where the function that this is in returns to: a stack can be walked from there.
+#define MPG_CALLER_CONTEXT                                   \
+  (Context{__builtin_dwarf_cfa(),                            \
+           *static_cast<void**>(__builtin_frame_address(0)), \
+           __builtin_return_address(0)})
+
 // Makes this thread a plain one for the call that its goroutine is about to make.
 // Returns its M, null if it runs no goroutine.
-M* BeginCall() {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline M* BeginCall(const Context& caller) {
   ThreadState* t = ThisThread();
   M* m = static_cast<M*>(t->m);
   if (ABSL_PREDICT_FALSE(m == nullptr || m->curg.Get() == &m->g0)) {
@@ -45,6 +51,7 @@ M* BeginCall() {
     m = LeaveM0(g);
     t = ThisThread();
   }
+  m->call_ctx = caller;
   SetGStatus(g, GStatus::kRunning, GStatus::kSyscall);
   t->m = nullptr;
   t->current = nullptr;
@@ -78,8 +85,8 @@ ABSL_ATTRIBUTE_NOINLINE void ExitSlow(M* m, G* g) {
 
 }  // namespace
 
-M* EnterSyscall() {
-  M* m = BeginCall();
+ABSL_ATTRIBUTE_NOINLINE M* EnterSyscall() {
+  M* m = BeginCall(MPG_CALLER_CONTEXT);
   if (m == nullptr) return nullptr;
   // release: pairs with the compare-and-swaps that take the P. No barrier: a
   // stopper of the world that misses this looks again.
@@ -87,8 +94,8 @@ M* EnterSyscall() {
   return m;
 }
 
-M* EnterBlockingSyscall() {
-  M* m = BeginCall();
+ABSL_ATTRIBUTE_NOINLINE M* EnterBlockingSyscall() {
+  M* m = BeginCall(MPG_CALLER_CONTEXT);
   if (m == nullptr) return nullptr;
   const int saved_errno = errno;
   m->sched->HandoffP(m->sched->ReleaseP(m));

@@ -26,8 +26,8 @@ class SchedHost final : public SysmonHost {
     ProcSample sample;
     sample.status = StatusOf(p->status.load());
     sample.schedtick = p->schedtick;
-    sample.switches = p->switches;
-    sample.syscalltick = p->syscalltick;
+    sample.switches = static_cast<uint32_t>(p->switches);
+    sample.syscalltick = static_cast<uint32_t>(p->syscalltick);
     sample.has_local_work = !p->runq.Empty();
     return sample;
   }
@@ -53,7 +53,12 @@ class SchedHost final : public SysmonHost {
   int64_t NextDue() override { return s_->EarliestTimer(); }
   bool RetakeSyscall(int proc, uint32_t syscalltick) override {
     P* p = s_->allp[proc];
-    if (p->syscalltick != syscalltick || !s_->RetakeSyscallP(p)) return false;
+    if (static_cast<uint32_t>(p->syscalltick) != syscalltick ||
+        !s_->RetakeSyscallP(p)) {
+      return false;
+    }
+    // relaxed: a figure.
+    s_->retakes.fetch_add(1, std::memory_order_relaxed);
     s_->HandoffP(p);
     return true;
   }

@@ -146,6 +146,8 @@ void Sched::StartM(P* p, bool spinning) {
     nmidle.fetch_sub(1);
     m->spinning = spinning;
     m->nextp = p;
+    // relaxed, here and below: figures.
+    thread_wakes.fetch_add(1, std::memory_order_relaxed);
     m->park.Wakeup();
     return;
   }
@@ -172,6 +174,7 @@ void Sched::NewM(P* p, bool spinning) {
   m->spinning = spinning;
   m->nextp = p;
   JoinDeadThreads();
+  thread_starts.fetch_add(1, std::memory_order_relaxed);
   const int threads = nthreads.fetch_add(1) + 1;
   CheckThreadCount(threads);
   pthread_attr_t attr;
@@ -309,6 +312,7 @@ void Sched::HandoffP(P* p) {
     PutIdleP(p);
     return;
   }
+  handoffs.fetch_add(1, std::memory_order_relaxed);
   if (!p->runq.Empty() || !runq.Empty() || !spill.Empty()) {
     StartM(p, /*spinning=*/false);
     return;

@@ -24,6 +24,7 @@
 
 #include "absl/base/attributes.h"
 #include "base/clock.h"
+#include "base/contention.h"
 #include "base/lock.h"
 #include "base/panic.h"
 #include "base/wait_reason.h"
@@ -60,6 +61,13 @@ bool ParkInQueue(SemaNode* node, bool lifo, const std::atomic<uint32_t>& state,
   return true;
 }
 
+// The caller, who lets a lock go, is about to wake a waiter.
+void NoteWait(const SemaNode* node) {
+  if (internal::ContentionIsReported()) {
+    internal::ReportContention(NanoTime() - node->since);
+  }
+}
+
 }  // namespace
 
 // `seen` is what the caller's exchange has overwritten with kHeld.
@@ -68,6 +76,7 @@ ABSL_ATTRIBUTE_NOINLINE void Mutex::LockSlow(uint32_t seen) {
   // What we leave in the word when we get the lock.
   uint32_t hold = seen;
   int64_t wait_start = 0;
+  int64_t woken = 0;
   bool waited = false;
   bool starving = false;
   int spins = 0;
@@ -78,6 +87,7 @@ ABSL_ATTRIBUTE_NOINLINE void Mutex::LockSlow(uint32_t seen) {
       // acquire: pairs with the release in Unlock.
       if (state_.compare_exchange_weak(state, hold, std::memory_order_acquire,
                                        std::memory_order_relaxed)) {
+        if (waited) internal::AddLockWait(woken - wait_start);
         return;
       }
       continue;
@@ -96,10 +106,13 @@ ABSL_ATTRIBUTE_NOINLINE void Mutex::LockSlow(uint32_t seen) {
       continue;
     }
     if (wait_start == 0) wait_start = NanoTime();
+    node.since = waited ? woken : wait_start;
     if (!ParkInQueue(&node, /*lifo=*/waited, state_, kHeldWaiters)) continue;
     waited = true;
-    const bool waited_long = NanoTime() - wait_start > kStarvationNs;
+    woken = NanoTime();
+    const bool waited_long = woken - wait_start > kStarvationNs;
     if (node.granted) {
+      internal::AddLockWait(woken - wait_start);
       uint32_t expected = kHeldStarving;
       if (!waited_long && node.more) {
         // relaxed: we hold the lock; only the mode changes. If it fails, a Lock
@@ -121,13 +134,12 @@ ABSL_ATTRIBUTE_NOINLINE void Mutex::PassOn(uint32_t seen) {
   if (seen == kFree) FatalError("sync: unlock of unlocked mutex");
   const uintptr_t key = MutexKey(this);
   SemaRoot* const root = SemaRootOf(key);
-  Waiter* w = nullptr;
+  SemaNode* node;
   bool handoff = false;
   {
     RuntimeLockGuard guard(root->lock);
-    SemaNode* const node = root->queue.Dequeue(key);
+    node = root->queue.Dequeue(key);
     if (node != nullptr) {
-      w = node->waiter;
       handoff = seen == kHeldStarving;
       node->granted = handoff;
     }
@@ -142,7 +154,9 @@ ABSL_ATTRIBUTE_NOINLINE void Mutex::PassOn(uint32_t seen) {
       state_.store(kFree, std::memory_order_release);
     }
   }
-  if (w != nullptr) WakeWaiter(w, handoff);
+  if (node == nullptr) return;
+  NoteWait(node);
+  WakeWaiter(node->waiter, handoff);
 }
 
 // The word said kHeld when Unlock looked and `seen` when it was freed: a waiter
@@ -166,6 +180,7 @@ ABSL_ATTRIBUTE_NOINLINE void Mutex::ReleasedUnaware(uint32_t seen) {
         std::memory_order_relaxed);
   }
   const bool handoff = node->granted;
+  NoteWait(node);
   WakeWaiter(node->waiter, handoff);
 }
 

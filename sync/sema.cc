@@ -2,6 +2,8 @@
 
 #include "absl/base/attributes.h"
 #include "absl/base/thread_annotations.h"
+#include "base/clock.h"
+#include "base/contention.h"
 
 namespace mpg {
 namespace internal {
@@ -25,6 +27,9 @@ const ParkSite* SiteOf(WaitReason reason) {
   }
 }
 
+// Of so many waits for an RWMutex one is timed. Go: gTrackingPeriod.
+constexpr uint32_t kTimedEvery = 8;
+
 }  // namespace
 
 // Park unlocks what is locked here.
@@ -44,8 +49,14 @@ ABSL_ATTRIBUTE_NOINLINE void SemacquireSlow(std::atomic<uint32_t>* addr,
     root->lock.Unlock();
     return;
   }
+  bool timed = false;
+  if (reason != WaitReason::kSemacquire) {
+    timed = ++root->lock_waits % kTimedEvery == 0;
+    if (timed || ContentionIsReported()) node.since = NanoTime();
+  }
   root->queue.Enqueue(&node, /*lifo=*/false);
   Park(self, SiteOf(reason), &root->lock, &node);
+  if (timed) AddLockWait((NanoTime() - node.since) * kTimedEvery);
 }
 
 // Wakes who waits longest at addr with a ticket: a new one, or, if `from_word`,
@@ -55,18 +66,21 @@ ABSL_ATTRIBUTE_NOINLINE bool GiveTicket(std::atomic<uint32_t>* addr,
                                         bool from_word, bool handoff) {
   const uintptr_t key = SemaphoreKey(addr);
   SemaRoot* const root = SemaRootOf(key);
-  Waiter* w;
+  SemaNode* node;
   {
     RuntimeLockGuard guard(root->lock);
     if (root->queue.Front(key) == nullptr) return false;
     // relaxed: if there is no ticket now, somebody has had ours.
     if (from_word && !TakeTicket(addr, std::memory_order_relaxed)) return false;
-    w = root->queue.Dequeue(key)->waiter;
+    node = root->queue.Dequeue(key);
     // A store will do under the lock. relaxed: see above.
     root->nwait.store(root->nwait.load(std::memory_order_relaxed) - 1,
                       std::memory_order_relaxed);
   }
-  WakeWaiter(w, handoff);
+  if (ContentionIsReported() && node->since != 0) {
+    ReportContention(NanoTime() - node->since);
+  }
+  WakeWaiter(node->waiter, handoff);
   return true;
 }
 

@@ -39,6 +39,9 @@ struct SemaNode {
   bool granted = false;  // what was waited for is the waiter's already
   bool more = false;     // others were still waiting at the key
 
+  // NanoTime, if a lock is waited for and somebody wants to know; else 0.
+  int64_t since = 0;
+
   // The rest is SemaQueue's.
   bool queued = false;
   uint32_t priority;  // of the first waiter at a key

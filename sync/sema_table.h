@@ -31,6 +31,7 @@ struct MPG_CACHELINE_ALIGNED SemaRoot {
   // state whether somebody waits, and are not counted.)
   std::atomic<uint32_t> nwait{0};
   SemaQueue queue ABSL_GUARDED_BY(lock);
+  uint32_t lock_waits ABSL_GUARDED_BY(lock) = 0;  // for an RWMutex, so far
 };
 
 // Keys. Both kinds of objects are 4-byte aligned, so a tag tells a mutex from a

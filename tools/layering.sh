@@ -19,7 +19,7 @@ runtime: base queue timer trace channel sync sysmon
 net: base queue timer trace channel sync sysmon runtime
 context: base queue timer trace channel sync sysmon runtime
 "
-readonly UPPER="examples tests tools"
+readonly UPPER="examples testing tests tools"
 
 failed=0
 

@@ -13,6 +13,7 @@ readonly RUN_PACKAGES=(
   bazel-bootstrap bazel-platforms bazel-rules-java
   g++ pkg-config
   libabsl-dev libgflags-dev libgoogle-perftools-dev libhttp-parser-dev
+  zlib1g-dev
 )
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev relacy-dev spin
