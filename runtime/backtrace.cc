@@ -1,6 +1,8 @@
 #include "runtime/backtrace.h"
 
+#include <cxxabi.h>
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <unwind.h>
 
 #include "absl/debugging/symbolize.h"
@@ -29,8 +31,14 @@ _Unwind_Reason_Code AddFrame(_Unwind_Context* context, void* arg) {
 std::string NameOf(const void* pc) {
   char name[1024];
   const char* before = static_cast<const char*>(pc) - 1;
-  if (absl::Symbolize(before, name, sizeof name)) return name;
-  return "?";
+  if (!absl::Symbolize(before, name, sizeof name)) return "?";
+  if (!absl::StartsWith(name, "_Z")) return name;
+  // Abseil's demangler, which allocates nothing, does not know all.
+  int status = 0;
+  char* full = abi::__cxa_demangle(name, nullptr, nullptr, &status);
+  std::string out = status == 0 ? full : name;
+  free(full);
+  return out;
 }
 
 std::string PlaceOf(const void* pc) {
@@ -69,11 +77,11 @@ void TakeBacktrace(Backtrace* out) {
 
 std::string FormatPc(const void* pc) { return FormatFrame(NameOf(pc), pc); }
 
-std::string FormatBacktrace(const Backtrace& trace) {
+std::string FormatBacktrace(const Backtrace& trace, bool system) {
   std::string out;
   for (int i = 0; i < trace.size; ++i) {
     const std::string name = NameOf(trace.pcs[i]);
-    if (!IsOurs(name)) out += FormatFrame(name, trace.pcs[i]);
+    if (system || !IsOurs(name)) out += FormatFrame(name, trace.pcs[i]);
   }
   if (trace.truncated) out += "...additional frames elided...\n";
   return out;

@@ -15,9 +15,11 @@
 #include "runtime/overflow.h"
 #include "runtime/panic.h"
 #include "runtime/preempt.h"
+#include "runtime/quit.h"
 #include "runtime/sched.h"
 #include "runtime/sysmon_host.h"
 #include "runtime/timer_service.h"
+#include "runtime/wait_clock.h"
 
 namespace mpg {
 namespace internal {
@@ -67,6 +69,7 @@ void ForEachSchedRacy(absl::FunctionRef<void(Sched*)> fn)
 
 Sched::Sched(const RuntimeOptions& o)
     : options(Supported(o)),
+      wait_clock(WaitClock(NanoTime())),
       stacks(StackPoolOptions{o.stack_size}),
       foreign_p(-1, this, &gfree, &stacks, NextSeed()),
       max_threads(o.max_threads),
@@ -79,6 +82,7 @@ Sched::Sched(const RuntimeOptions& o)
   }
   InstallTerminateHandler();
   InstallOverflowHandler();
+  InstallQuitHandler();
   if (options.async_preempt) InstallPreemptHandler();
   SetFatalErrorHook(&DumpOnFatalError);
   ProcResize(ProcsFor(o));

@@ -50,6 +50,9 @@ struct M {
   // A goroutine of this M uses its P, which a signal must not take away now: see
   // UsingP.
   bool using_p = false;
+  // Where the goroutine in a system call entered it; while it is kSyscall.
+  // Go: g.syscallsp, syscallbp, syscallpc.
+  Context call;
 
   G g0;
   const int64_t id;

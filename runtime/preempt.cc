@@ -25,17 +25,24 @@ char ours;
 
 struct sigaction previous;
 
-uintptr_t StackPointer(const void* context) {
-  const auto* uc = static_cast<const ucontext_t*>(context);
+Context Interrupted(const void* context) {
+  const auto& mc = static_cast<const ucontext_t*>(context)->uc_mcontext;
+  Context out;
 #if defined(__x86_64__)
-  return static_cast<uintptr_t>(uc->uc_mcontext.gregs[REG_RSP]);
+  out.sp = reinterpret_cast<void*>(mc.gregs[REG_RSP]);
+  out.bp = reinterpret_cast<void*>(mc.gregs[REG_RBP]);
+  out.pc = reinterpret_cast<void*>(mc.gregs[REG_RIP]);
 #elif defined(__aarch64__)
-  return static_cast<uintptr_t>(uc->uc_mcontext.sp);
+  out.sp = reinterpret_cast<void*>(mc.sp);
+  out.bp = reinterpret_cast<void*>(mc.regs[29]);
+  out.pc = reinterpret_cast<void*>(mc.pc);
 #endif
+  return out;
 }
 
-bool OnStackOf(const G* g, uintptr_t sp) {
+bool OnStackOf(const G* g, const Context& ctx) {
   if (!g->stack) return false;
+  const uintptr_t sp = reinterpret_cast<uintptr_t>(ctx.sp);
   const uintptr_t hi = reinterpret_cast<uintptr_t>(g->stack.hi);
   return sp <= hi && sp > hi - g->sched->PoolOf(g)->Usable(g->stack);
 }
@@ -54,7 +61,7 @@ G* MayPreempt(M* m, const void* context) {
       !g->preempt.load(std::memory_order_relaxed) ||
       // relaxed: kGcstop is this thread's own doing.
       p->status.load(std::memory_order_relaxed) != PStatus::kRunning ||
-      !OnStackOf(g, StackPointer(context)) || m->sched->stopping.load() ||
+      !OnStackOf(g, Interrupted(context)) || m->sched->stopping.load() ||
       HoldsLibraryLock()) {
     return nullptr;
   }
@@ -78,7 +85,10 @@ void OnSignal(int signal, siginfo_t* info, void* context) {
   }
   M* m = CurrentM();
   if (G* g = MayPreempt(m, context)) {
-    if (M* heir = m->sched->PopIdleM()) m->sched->SleepInHandler(m, g, heir);
+    if (M* heir = m->sched->PopIdleM()) {
+      g->ctx = Interrupted(context);  // for dumps
+      m->sched->SleepInHandler(m, g, heir);
+    }
   }
   errno = saved_errno;
 }

@@ -107,6 +107,8 @@ struct Sched {
   ~Sched();
 
   const RuntimeOptions options;
+  // As wait_clock.h has it; relaxed: a figure for people.
+  std::atomic<uint16_t> wait_clock;
 
   // --- Goroutines (spawn.cc).
   GlobalQueue<G, &G::schedlink> runq;  // preempted, or readied without a P

@@ -33,7 +33,7 @@ ABSL_ATTRIBUTE_NOINLINE M* LeaveM0(G* g) {
 
 // Makes this thread a plain one for the call that its goroutine is about to make.
 // Returns its M, null if it runs no goroutine.
-M* BeginCall() {
+M* BeginCall(const Context& caller) {
   ThreadState* t = ThisThread();
   M* m = static_cast<M*>(t->m);
   if (ABSL_PREDICT_FALSE(m == nullptr || m->curg.Get() == &m->g0)) {
@@ -45,6 +45,9 @@ M* BeginCall() {
     m = LeaveM0(g);
     t = ThisThread();
   }
+  m->call = caller;
+  // relaxed: see Sched::wait_clock.
+  g->wait_since = g->sched->wait_clock.load(std::memory_order_relaxed);
   SetGStatus(g, GStatus::kRunning, GStatus::kSyscall);
   t->m = nullptr;
   t->current = nullptr;
@@ -78,8 +81,8 @@ ABSL_ATTRIBUTE_NOINLINE void ExitSlow(M* m, G* g) {
 
 }  // namespace
 
-M* EnterSyscall() {
-  M* m = BeginCall();
+ABSL_ATTRIBUTE_NOINLINE M* EnterSyscall() {
+  M* m = BeginCall(CallerContext());
   if (m == nullptr) return nullptr;
   // release: pairs with the compare-and-swaps that take the P. No barrier: a
   // stopper of the world that misses this looks again.
@@ -87,8 +90,8 @@ M* EnterSyscall() {
   return m;
 }
 
-M* EnterBlockingSyscall() {
-  M* m = BeginCall();
+ABSL_ATTRIBUTE_NOINLINE M* EnterBlockingSyscall() {
+  M* m = BeginCall(CallerContext());
   if (m == nullptr) return nullptr;
   const int saved_errno = errno;
   m->sched->HandoffP(m->sched->ReleaseP(m));
