@@ -46,14 +46,24 @@ RuntimeOptions Supported(RuntimeOptions o) {
 // How long the end of a Runtime waits for system calls.
 constexpr int64_t kCallGraceNs = 1'000'000'000;
 
+}  // namespace
+
+// Where debuggers (tools/gdb) begin.
+extern std::vector<Sched*>* debug_scheds;
+
+namespace {
+
 // All Scheds of the process: for dumps and deadlock detection.
 RuntimeLock scheds_mu;
 std::vector<Sched*>& AllScheds() {
   static auto* all = new std::vector<Sched*>;
+  debug_scheds = all;
   return *all;
 }
 
 }  // namespace
+
+std::vector<Sched*>* debug_scheds = nullptr;
 
 void ForEachSched(absl::FunctionRef<void(Sched*)> fn) {
   RuntimeLockGuard guard(scheds_mu);
