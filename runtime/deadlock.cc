@@ -4,6 +4,7 @@
 
 #include "base/panic.h"
 #include "base/park.h"
+#include "runtime/debug_threads.h"
 #include "runtime/quit.h"
 #include "runtime/sched.h"
 #include "runtime/switch/fiber_san.h"
@@ -32,7 +33,7 @@ constexpr int kSanitizerThreads = 0;
 // -1: some Sched is at work.
 int64_t HelplessThreads() {
   int64_t n = ParkedThreads() + kSanitizerThreads + IdleServiceThreads();
-  n += IdleQuitThreads();
+  n += IdleQuitThreads() + IdleDebugThreads();
   bool busy = false;
   ForEachSched([&](Sched* s) {
     // Ms: all asleep, idle, keeping the time or waiting for their locked

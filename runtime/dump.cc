@@ -112,16 +112,6 @@ bool Settled(Sched* s, bool may_start) {
   return settled;
 }
 
-// Keeps a Sched from ending.
-std::vector<Sched*> PinScheds() {
-  std::vector<Sched*> all;
-  ForEachSched([&all](Sched* s) {
-    s->foreign_calls.fetch_add(1);
-    all.push_back(s);
-  });
-  return all;
-}
-
 void RecordGoroutinesOf(Sched* s, const G* self,
                         std::vector<GoroutineRecord>* out) {
   s->ForEachG([&](G* g) {

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/panic.h"
+#include "runtime/debug_threads.h"
 #include "runtime/dump.h"
 #include "runtime/goroutine.h"
 #include "runtime/init.h"
@@ -70,6 +71,15 @@ void ForEachSched(absl::FunctionRef<void(Sched*)> fn) {
   for (Sched* s : AllScheds()) fn(s);
 }
 
+std::vector<Sched*> PinScheds() {
+  std::vector<Sched*> all;
+  ForEachSched([&all](Sched* s) {
+    s->foreign_calls.fetch_add(1);
+    all.push_back(s);
+  });
+  return all;
+}
+
 void ForEachSchedRacy(absl::FunctionRef<void(Sched*)> fn)
     ABSL_NO_THREAD_SAFETY_ANALYSIS {
   const bool locked = scheds_mu.TryLock();
@@ -93,6 +103,7 @@ Sched::Sched(const RuntimeOptions& o)
   InstallTerminateHandler();
   InstallOverflowHandler();
   InstallQuitHandler();
+  ServeDebugIfAsked();
   if (options.async_preempt) InstallPreemptHandler();
   SetFatalErrorHook(&DumpOnFatalError);
   ProcResize(ProcsFor(o));

@@ -46,6 +46,7 @@ struct M {
   OwnerCell<G*> lockedg;  // LockOSThread
   EhState* eh = nullptr;  // __cxa_get_globals() of this thread
   int* errno_place = nullptr;
+  const int32_t* locks = nullptr;  // ThreadState::locks of this thread
   G* picked = nullptr;  // chosen by a goroutine for g0 to run next
   // A goroutine of this M uses its P, which a signal must not take away now: see
   // UsingP.

@@ -339,6 +339,8 @@ inline auto SpillTo(P* p) {
 
 // All Scheds of the process. (life.cc)
 void ForEachSched(absl::FunctionRef<void(Sched*)> fn);
+// Likewise; none of them ends before its foreign_calls is decremented again.
+std::vector<Sched*> PinScheds();
 // The same for a dying process: without waiting for a lock.
 void ForEachSchedRacy(absl::FunctionRef<void(Sched*)> fn);
 
