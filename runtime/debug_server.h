@@ -26,6 +26,8 @@
 //      "ms":[{"id":0, "tid":7, "state":"idle", "p":-1, "goid":0,
 //             "spinning":false}]}]}
 //
+// "states" has a goroutine's wait reason, or its status if it does not wait; an M is
+// "active", "syscall", "idle", "locked" (it waits for its goroutine) or "starting".
 // Where there is none, "m" and "p" are -1 and "goid" is 0. Further fields may
 // come; those here stay. Figures are not taken at one instant, and nothing is
 // stopped for them.

@@ -96,8 +96,11 @@ std::string ProcJson(const P* p) {
 ABSL_ATTRIBUTE_NO_SANITIZE_THREAD absl::string_view MStateName(const M* m) {
   if (m->locked_asleep) return "locked";
   switch (m->state.load()) {
-    case MState::kActive:
-      return m->curg.Get() == nullptr ? "starting" : "active";
+    case MState::kActive: {
+      const G* g = m->curg.Acquire();
+      if (g == nullptr) return "starting";
+      return g->Status() == GStatus::kSyscall ? "syscall" : "active";
+    }
     case MState::kIdle:
       return "idle";
     case MState::kDead:
@@ -109,6 +112,7 @@ ABSL_ATTRIBUTE_NO_SANITIZE_THREAD absl::string_view MStateName(const M* m) {
 
 ABSL_ATTRIBUTE_NO_SANITIZE_THREAD std::string MJson(const M* m) {
   const P* p = m->p;
+  if (p != nullptr && p->m.Get() != m) p = nullptr;  // lost in a system call
   return absl::StrCat("{\"id\":", m->id, ",\"tid\":", m->tid,
                       ",\"state\":", Quoted(MStateName(m)),
                       ",\"p\":", p == nullptr ? -1 : p->id,

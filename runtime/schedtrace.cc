@@ -77,6 +77,7 @@ int32_t LocksOf(const M* m) {
 // throwing and dying (a process that dies prints no more lines), preemptoff.
 ABSL_ATTRIBUTE_NO_SANITIZE_THREAD std::string DetailOfM(const M* m) {
   const P* p = m->p;
+  if (p != nullptr && p->m.Get() != m) p = nullptr;  // lost in a system call
   const G* g = m->curg;
   const G* locked = m->lockedg;
   const bool on_g0 = g == nullptr || g == &m->g0;

@@ -46,13 +46,20 @@ std::string FormatGroup(const Group& group, bool system) {
 }
 
 std::vector<Group> GroupIdentical(const std::vector<GoroutineRecord>& records) {
-  std::map<std::tuple<std::vector<void*>, std::string, bool, bool, const void*>,
+  std::map<std::tuple<std::vector<void*>, std::string, bool, bool, std::string>,
            size_t>
       index;
+  // By function: a loop that starts goroutines may have been unrolled.
+  std::map<const void*, std::string> makers;
   std::vector<Group> groups;
   for (const GoroutineRecord& r : records) {
+    std::string& maker = makers[r.gopc];
+    if (maker.empty() && r.gopc != nullptr) {
+      maker = internal::FormatPc(r.gopc);
+      maker.resize(maker.find('\n'));
+    }
     const auto [place, fresh] = index.try_emplace(
-        std::make_tuple(r.pcs, r.state, r.locked, r.has_stack, r.gopc),
+        std::make_tuple(r.pcs, r.state, r.locked, r.has_stack, maker),
         groups.size());
     if (fresh) groups.emplace_back();
     groups[place->second].push_back(&r);

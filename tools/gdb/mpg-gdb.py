@@ -433,6 +433,8 @@ class MPrinter:
     def to_string(self):
         m = self.value
         p = plain(m["p"])
+        if int(p) != 0 and int(plain(p["m"])) != int(m.address):
+            p = gdb.Value(0)  # lost in a system call
         thread = thread_of(m)
         flags = "".join(" " + f for f in ("spinning", "is_m0") if number(m[f]))
         return "M%d LWP %d%s P=%s curg=%s lockedg=%s%s" % (
