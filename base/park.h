@@ -83,6 +83,8 @@ struct Waiter {
   // Asks the waiter to give way at its next PreemptPoint. Set by a monitor,
   // cleared by the waiter. relaxed: a hint, nothing is published with it.
   std::atomic<bool> preempt{false};
+  // When it parked last, for dumps: see runtime/wait_clock.h. Go: g.waitsince.
+  uint16_t wait_since = 0;
   // Won by the first of several channels that want to wake one select.
   // Go: g.selectDone.
   std::atomic<uint32_t> select_done{0};

@@ -15,56 +15,38 @@ namespace mpg {
 namespace internal {
 namespace {
 
-// The world of g's Sched is stopped, so only one that is in a system call runs, and
-// it does not come back from there.
-void TakeBacktraceOfStopped(const G* g, GStatus status, Backtrace* out) {
-  if (status == GStatus::kSyscall) {
-    TakeBacktraceOf(g->m->call_ctx, out);
-  } else if (status == GStatus::kPreempted) {
-    TakeBacktraceOfInterrupted(g->m->call_ctx, out);
-  } else if (g->stack) {
-    TakeBacktraceOf(g->ctx, out);
-  } else {
-    // It has not run yet. As if the call at the function's beginning had returned.
-    char* entry = reinterpret_cast<char*>(g->fn.run);
-    out->pcs[0] = entry + 1;
-    out->size = 1;
+// False: it is no goroutine now. The world of g's Sched is stopped.
+bool Describe(const G* g, const G* self, const Backtrace& own,
+              ProfiledGoroutine* out) {
+  if (g == self) {
+    RecordSelf(g, out);
+    out->pcs.assign(own.pcs, own.pcs + own.size);
+    out->truncated = own.truncated;
+    out->is_caller = true;
+    return true;
   }
-}
-
-GoroutineRecord RecordOf(const G* g, GStatus status, const Backtrace& trace) {
-  GoroutineRecord r;
-  r.runtime = g->sched->number;
-  r.goid = g->goid;
-  r.parent_goid = g->parent_goid;
-  r.gopc = g->gopc;
-  r.header = FormatHeader(g, "");
-  if (g->extra != nullptr) r.labels = g->extra->labels;
-  r.pcs.assign(trace.pcs, trace.pcs + trace.size);
-  r.truncated = trace.truncated;
-  r.is_caller = status == GStatus::kRunning;
-  return r;
+  if (!RecordGoroutine(g, out)) return false;
+  if (!g->stack) {
+    // It has not run yet. As if the call at the function's beginning had returned.
+    out->pcs = {reinterpret_cast<char*>(g->fn.run) + 1};
+  }
+  return true;
 }
 
 // REQUIRES: s's world is stopped by the caller, who is `self` or, if that is null,
 // no goroutine of s; `own` is self's stack.
 void CollectStopped(Sched* s, const G* self, const Backtrace& own,
-                    std::vector<GoroutineRecord>* out) {
+                    std::vector<ProfiledGoroutine>* out) {
   s->ForEachG([&](G* g) {
-    // acquire: pairs with the release in SetGStatus.
-    const GStatus status = g->status.load(std::memory_order_acquire);
-    if (status == GStatus::kDead || status == GStatus::kIdle) return;
-    if (g == self) {
-      out->push_back(RecordOf(g, status, own));
-      return;
-    }
-    Backtrace trace;
-    if (status != GStatus::kRunning) TakeBacktraceOfStopped(g, status, &trace);
-    out->push_back(RecordOf(g, status, trace));
+    ProfiledGoroutine r;
+    if (!Describe(g, self, own, &r)) return;
+    r.runtime = s->number;
+    r.header = FormatHeader(r);
+    out->push_back(std::move(r));
   });
 }
 
-void Collect(Sched* s, G* self, std::vector<GoroutineRecord>* out) {
+void Collect(Sched* s, G* self, std::vector<ProfiledGoroutine>* out) {
   Backtrace own;
   if (self != nullptr) TakeBacktrace(&own);
   s->world.Acquire();
@@ -78,12 +60,12 @@ void Collect(Sched* s, G* self, std::vector<GoroutineRecord>* out) {
 }
 
 // What needs no stopped world: symbolizing takes much longer than collecting.
-std::vector<GoroutineRecord> Finish(std::vector<GoroutineRecord> out) {
-  for (GoroutineRecord& r : out) {
+std::vector<ProfiledGoroutine> Finish(std::vector<ProfiledGoroutine> out) {
+  for (ProfiledGoroutine& r : out) {
     r.created_by = FormatCreatedBy(r.gopc, r.parent_goid);
   }
   std::sort(out.begin(), out.end(),
-            [](const GoroutineRecord& a, const GoroutineRecord& b) {
+            [](const ProfiledGoroutine& a, const ProfiledGoroutine& b) {
               return std::tie(a.runtime, a.goid) < std::tie(b.runtime, b.goid);
             });
   return out;
@@ -93,8 +75,8 @@ std::atomic<RuntimeEndHook> end_hook{nullptr};
 
 }  // namespace
 
-std::vector<GoroutineRecord> AllGoroutines() {
-  std::vector<GoroutineRecord> out;
+std::vector<ProfiledGoroutine> AllGoroutines() {
+  std::vector<ProfiledGoroutine> out;
   G* const self = CurrentG();
   Sched* const own = self == nullptr ? nullptr : self->sched;
   if (own != nullptr) Collect(own, self, &out);
@@ -115,8 +97,8 @@ std::vector<GoroutineRecord> AllGoroutines() {
   return Finish(std::move(out));
 }
 
-std::vector<GoroutineRecord> GoroutinesOf(Sched* s) {
-  std::vector<GoroutineRecord> out;
+std::vector<ProfiledGoroutine> GoroutinesOf(Sched* s) {
+  std::vector<ProfiledGoroutine> out;
   BlockingSyscall([&] { Collect(s, nullptr, &out); });
   return Finish(std::move(out));
 }
@@ -132,7 +114,7 @@ void CallRuntimeEndHook(Sched* s) {
   if (RuntimeEndHook hook = end_hook.load(std::memory_order_acquire)) hook(s);
 }
 
-std::string FormatGoroutine(const GoroutineRecord& g) {
+std::string FormatGoroutine(const ProfiledGoroutine& g) {
   Backtrace trace;
   trace.size = static_cast<int>(g.pcs.size());
   std::copy(g.pcs.begin(), g.pcs.end(), trace.pcs);

@@ -7,37 +7,29 @@
 #include <string>
 #include <vector>
 
-#include "runtime/backtrace.h"
-#include "runtime/labels.h"
+#include "runtime/dump.h"
 
 namespace mpg {
 namespace internal {
 
 struct Sched;
 
-struct GoroutineRecord {
+struct ProfiledGoroutine : GoroutineRecord {
   uint64_t runtime = 0;  // differs from one Runtime of the process to the next
-  int64_t goid = 0;
-  int64_t parent_goid = 0;  // 0: a thread has created it
-  const void* gopc = nullptr;
-  std::string header;  // "goroutine 7 [chan receive]:\n"
+  std::string header;    // "goroutine 7 [chan receive]:\n"
   std::string
       created_by;  // "created by f(...) in goroutine 1\n...", or nothing
-  pprof::LabelSet labels;
-  // Innermost first, return addresses. Of one that has not run yet its function.
-  std::vector<void*> pcs;
-  bool truncated = false;
   bool is_caller = false;
 };
 
 // Stops the world of one Runtime after the other; a Runtime's goroutines are as they
 // were at one moment. Goroutines in Syscall and those that a signal has preempted
 // have their stacks too. Blocks; any goroutine or thread, not within StopTheWorld.
-std::vector<GoroutineRecord> AllGoroutines();
+std::vector<ProfiledGoroutine> AllGoroutines();
 
 // Those of one Runtime, which does not end meanwhile. By a thread or another Runtime's
 // goroutine.
-std::vector<GoroutineRecord> GoroutinesOf(Sched* s);
+std::vector<ProfiledGoroutine> GoroutinesOf(Sched* s);
 // How many they are, at once.
 int64_t CountGoroutines(const Sched* s);
 
@@ -48,7 +40,7 @@ void SetRuntimeEndHook(RuntimeEndHook hook);
 void CallRuntimeEndHook(Sched* s);
 
 // As it stands in a dump, in Go's format, with a new line at the end.
-std::string FormatGoroutine(const GoroutineRecord& g);
+std::string FormatGoroutine(const ProfiledGoroutine& g);
 
 }  // namespace internal
 }  // namespace mpg

@@ -1,6 +1,8 @@
 #include "runtime/backtrace.h"
 
+#include <cxxabi.h>
 #include <dlfcn.h>
+#include <stdlib.h>
 #include <unwind.h>
 
 #include "absl/debugging/symbolize.h"
@@ -46,8 +48,14 @@ std::string FormatFrame(const std::string& name, const void* pc) {
 std::string FunctionName(const void* pc) {
   char name[1024];
   const char* before = static_cast<const char*>(pc) - 1;
-  if (absl::Symbolize(before, name, sizeof name)) return name;
-  return "?";
+  if (!absl::Symbolize(before, name, sizeof name)) return "?";
+  if (!absl::StartsWith(name, "_Z")) return name;
+  // Abseil's demangler, which allocates nothing, does not know all.
+  int status = 0;
+  char* full = abi::__cxa_demangle(name, nullptr, nullptr, &status);
+  std::string out = status == 0 ? full : name;
+  free(full);
+  return out;
 }
 
 bool IsSchedulerFunction(absl::string_view name) {
@@ -69,11 +77,13 @@ std::string FormatPc(const void* pc) {
   return FormatFrame(FunctionName(pc), pc);
 }
 
-std::string FormatBacktrace(const Backtrace& trace) {
+std::string FormatBacktrace(const Backtrace& trace, bool system) {
   std::string out;
   for (int i = 0; i < trace.size; ++i) {
     const std::string name = FunctionName(trace.pcs[i]);
-    if (!IsSchedulerFunction(name)) out += FormatFrame(name, trace.pcs[i]);
+    if (system || !IsSchedulerFunction(name)) {
+      out += FormatFrame(name, trace.pcs[i]);
+    }
   }
   if (trace.truncated) out += "...additional frames elided...\n";
   return out;

@@ -21,8 +21,8 @@ struct Backtrace {
 void TakeBacktrace(Backtrace* out);
 
 // "func(...)\n\tbinary+0x1234\n" for each frame; frames of the scheduler itself
-// are left out, as Go leaves out its own.
-std::string FormatBacktrace(const Backtrace& trace);
+// are left out, as Go leaves out its own, unless `system`.
+std::string FormatBacktrace(const Backtrace& trace, bool system = false);
 
 // The name of the function around the instruction before `pc`, with its parameter
 // types, or "?".

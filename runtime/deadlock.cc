@@ -4,6 +4,8 @@
 
 #include "base/panic.h"
 #include "base/park.h"
+#include "runtime/debug_threads.h"
+#include "runtime/quit.h"
 #include "runtime/sched.h"
 #include "runtime/signal_handler.h"
 #include "runtime/switch/fiber_san.h"
@@ -33,6 +35,7 @@ constexpr int kSanitizerThreads = 0;
 int64_t HelplessThreads() {
   int64_t n = ParkedThreads() + kSanitizerThreads + IdleServiceThreads() +
               IdleSignalThreads();
+  n += IdleQuitThreads() + IdleDebugThreads();
   bool busy = false;
   ForEachSched([&](Sched* s) {
     // Ms: all asleep, idle, keeping the time or waiting for their locked

@@ -101,7 +101,9 @@ void ExitSyscall(M* m);
 template <M* (*kEnter)()>
 class SyscallScope {
  public:
-  SyscallScope() : m_(kEnter()) {}
+  // Inline always: dumps begin with the frame that called kEnter, and f runs in
+  // frames below it.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE SyscallScope() : m_(kEnter()) {}
   ~SyscallScope() {
     if (m_ != nullptr) ExitSyscall(m_);
   }

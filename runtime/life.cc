@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/panic.h"
+#include "runtime/debug_threads.h"
 #include "runtime/dump.h"
 #include "runtime/figures.h"
 #include "runtime/goroutine.h"
@@ -16,9 +17,11 @@
 #include "runtime/overflow.h"
 #include "runtime/panic.h"
 #include "runtime/preempt.h"
+#include "runtime/quit.h"
 #include "runtime/sched.h"
 #include "runtime/sysmon_host.h"
 #include "runtime/timer_service.h"
+#include "runtime/wait_clock.h"
 
 namespace mpg {
 namespace internal {
@@ -47,19 +50,37 @@ RuntimeOptions Supported(RuntimeOptions o) {
 constexpr int64_t kCallGraceNs = 1'000'000'000;
 
 std::atomic<uint64_t> sched_count{0};
+}  // namespace
+
+// Where debuggers (tools/gdb) begin.
+extern std::vector<Sched*>* debug_scheds;
+
+namespace {
 
 // All Scheds of the process: for dumps and deadlock detection.
 RuntimeLock scheds_mu;
 std::vector<Sched*>& AllScheds() {
   static auto* all = new std::vector<Sched*>;
+  debug_scheds = all;
   return *all;
 }
 
 }  // namespace
 
+std::vector<Sched*>* debug_scheds = nullptr;
+
 void ForEachSched(absl::FunctionRef<void(Sched*)> fn) {
   RuntimeLockGuard guard(scheds_mu);
   for (Sched* s : AllScheds()) fn(s);
+}
+
+std::vector<Sched*> PinScheds() {
+  std::vector<Sched*> all;
+  ForEachSched([&all](Sched* s) {
+    s->foreign_calls.fetch_add(1);
+    all.push_back(s);
+  });
+  return all;
 }
 
 void ForEachSchedRacy(absl::FunctionRef<void(Sched*)> fn)
@@ -72,6 +93,7 @@ void ForEachSchedRacy(absl::FunctionRef<void(Sched*)> fn)
 Sched::Sched(const RuntimeOptions& o)
     : options(Supported(o)),
       number(sched_count.fetch_add(1) + 1),
+      wait_clock(WaitClock(NanoTime())),
       stacks(StackPoolOptions{o.stack_size}),
       foreign_p(-1, this, &gfree, &stacks, NextSeed()),
       max_threads(o.max_threads),
@@ -87,6 +109,8 @@ Sched::Sched(const RuntimeOptions& o)
   }
   InstallTerminateHandler();
   InstallOverflowHandler();
+  InstallQuitHandler();
+  ServeDebugIfAsked();
   if (options.async_preempt || o.stall_report > absl::ZeroDuration()) {
     InstallPreemptHandler();
   }

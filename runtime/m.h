@@ -46,10 +46,14 @@ struct M {
   OwnerCell<G*> lockedg;  // LockOSThread
   EhState* eh = nullptr;  // __cxa_get_globals() of this thread
   int* errno_place = nullptr;
+  const int32_t* locks = nullptr;  // ThreadState::locks of this thread
   G* picked = nullptr;  // chosen by a goroutine for g0 to run next
   // A goroutine of this M uses its P, which a signal must not take away now: see
   // UsingP.
   bool using_p = false;
+  // Where the goroutine in a system call entered it; while it is kSyscall.
+  // Go: g.syscallsp, syscallbp, syscallpc.
+  Context call;
 
   G g0;
   const int64_t id;
@@ -66,9 +70,6 @@ struct M {
   std::atomic<MState> state{MState::kActive};
   std::atomic<M*> idle_link{nullptr};  // Sched::idle_ms
   int32_t tid = 0;
-  // Where its goroutine goes on: of one that is kSyscall behind the call of
-  // EnterSyscall, of one that is kPreempted where the signal came. For backtraces.
-  Context call_ctx;
 };
 
 // Marks where code on a goroutine's stack uses the P of its M. A signal that

@@ -32,7 +32,7 @@ struct sigaction previous_bus;
   TakeBacktrace(&trace);
   PrintError(absl::StrCat(FormatHeader(g, "running"), FormatBacktrace(trace),
                           FormatCreatedBy(g)));
-  _exit(2);
+  ExitAfterTraceback();
 }
 
 void PassOn(int signal, siginfo_t* info, void* context) {

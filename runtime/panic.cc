@@ -65,12 +65,20 @@ std::string DescribeException(const G* g) {
   if (panicking.exchange(true)) {
     for (;;) pause();  // another panic is being printed
   }
+  const TracebackLevel level = GetTracebackLevel();
+  PrintError(absl::StrCat("panic: ", DescribeException(g), "\n"));
+  if (level == TracebackLevel::kNone) ExitAfterTraceback();
   Backtrace trace;
   TakeBacktrace(&trace);
-  PrintError(absl::StrCat("panic: ", DescribeException(g), "\n\n",
-                          FormatHeader(g, "running"), FormatBacktrace(trace),
-                          FormatCreatedBy(g)));
-  _exit(2);
+  PrintError(
+      absl::StrCat("\n", FormatHeader(g, "running"),
+                   FormatBacktrace(trace, level >= TracebackLevel::kSystem),
+                   FormatCreatedBy(g)));
+  if (level >= TracebackLevel::kAll) {
+    FreezeWorlds(kFreezeNs, /*may_start=*/true);
+    PrintOthers(g, [](const std::string& text) { PrintError(text); });
+  }
+  ExitAfterTraceback();
 }
 
 }  // namespace

@@ -52,6 +52,8 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void DoPark(G* g, const ParkSite* site,
   g->site = site;
   g->site_arg = arg;
   g->park_lock = lock;
+  // relaxed: see Sched::wait_clock.
+  g->wait_since = g->sched->wait_clock.load(std::memory_order_relaxed);
   SetGStatus(g, GStatus::kRunning, GStatus::kWaiting);
   LeaveFor(m, g, PickSuccessor(m), ParkAfterSwitch);
 }

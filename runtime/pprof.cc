@@ -25,7 +25,7 @@ using internal::ProfileBuilder;
 std::string GoroutineProfile() {
   using Labels = std::map<std::string, std::string>;
   std::map<std::pair<std::vector<void*>, Labels>, int64_t> counts;
-  for (internal::GoroutineRecord& g : internal::AllGoroutines()) {
+  for (internal::ProfiledGoroutine& g : internal::AllGoroutines()) {
     ++counts[{std::move(g.pcs), g.labels.Map()}];
   }
   const ProfileBuilder::ValueType type = {"goroutine", "count"};

@@ -78,7 +78,7 @@ void OnSignal(int signal, siginfo_t* info, void* context) {
       }
     } else if (g != nullptr && MayPreempt(g)) {
       if (M* heir = m->sched->PopIdleM()) {
-        m->call_ctx = InterruptedAt(context);
+        g->ctx = InterruptedAt(context);  // for dumps
         m->sched->SleepInHandler(m, g, heir);
       }
     }

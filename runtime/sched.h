@@ -112,6 +112,8 @@ struct Sched {
 
   const RuntimeOptions options;
   const uint64_t number;  // of all Scheds of the process, from 1
+  // As wait_clock.h has it; relaxed: a figure for people.
+  std::atomic<uint16_t> wait_clock;
 
   // --- Goroutines (spawn.cc).
   GlobalQueue<G, &G::schedlink> runq;  // preempted, or readied without a P
@@ -356,6 +358,8 @@ inline auto SpillTo(P* p) {
 
 // All Scheds of the process. (life.cc)
 void ForEachSched(absl::FunctionRef<void(Sched*)> fn);
+// Likewise; none of them ends before its foreign_calls is decremented again.
+std::vector<Sched*> PinScheds();
 // The same for a dying process: without waiting for a lock.
 void ForEachSchedRacy(absl::FunctionRef<void(Sched*)> fn);
 

@@ -1,4 +1,7 @@
 // Statistics and the SCHED lines. Go: schedtrace (proc.go).
+#include <sys/uio.h>
+#include <unistd.h>
+
 #include <string>
 
 #include "absl/base/attributes.h"
@@ -58,33 +61,54 @@ std::string DetailOfP(const P* p) {
       " schedtick=", p->schedtick.Get(), " syscalltick=", p->syscalltick.Get(),
       " m=", m == nullptr ? "nil" : absl::StrCat(m->id),
       " runqsize=", p->runq.Size(), " gfreecnt=", p->gfree.Count(),
-      " timerslen=0\n");
+      " timerslen=", p->timers.heap()->Size(), "\n");
+}
+
+// How many locks m's thread holds. By a system call, because a thread that has
+// ended has taken the place with it; 0 then.
+int32_t LocksOf(const M* m) {
+  int32_t locks = 0;
+  iovec to = {&locks, sizeof locks};
+  iovec from = {const_cast<int32_t*>(m->locks), sizeof locks};
+  if (m->locks == nullptr ||
+      process_vm_readv(getpid(), &to, 1, &from, 1, 0) != sizeof locks) {
+    return 0;
+  }
+  return locks;
 }
 
 // The lines for M and G look at what its owner may be changing, on purpose: Ms
 // and descriptors stay mapped, each word is read whole, and an old one will do.
+// Go prints also what has no counterpart here, and so do we, as 0: mallocing,
+// throwing and dying (a process that dies prints no more lines), preemptoff.
 ABSL_ATTRIBUTE_NO_SANITIZE_THREAD std::string DetailOfM(const M* m) {
   const P* p = m->p;
+  if (p != nullptr && p->m.Get() != m) p = nullptr;  // lost in a system call
   const G* g = m->curg;
   const G* locked = m->lockedg;
   const bool on_g0 = g == nullptr || g == &m->g0;
   return absl::StrCat(
       "  M", m->id, ": p=", p == nullptr ? "nil" : absl::StrCat(p->id),
       " curg=", on_g0 ? "nil" : absl::StrCat(g->goid),
-      " mallocing=0 throwing=0 preemptoff= locks=0 dying=0 spinning=",
-      m->spinning.Get() ? "true" : "false",
-      " blocked=", m->state.load() == MState::kIdle ? "true" : "false",
+      " mallocing=0 throwing=0 preemptoff= locks=", LocksOf(m),
+      " dying=0 spinning=", m->spinning.Get() ? "true" : "false", " blocked=",
+      m->locked_asleep || m->state.load() == MState::kIdle ? "true" : "false",
       " lockedg=", locked == nullptr ? "nil" : absl::StrCat(locked->goid),
       "\n");
 }
 
 ABSL_ATTRIBUTE_NO_SANITIZE_THREAD std::string DetailOfG(const G* g) {
   const GStatus status = g->Status();
-  const M* m = status == GStatus::kRunning ? g->m : nullptr;
-  const M* lockedm = g->lockedm;  // once: it changes
+  const bool has_m = status == GStatus::kRunning ||
+                     status == GStatus::kSyscall ||
+                     status == GStatus::kPreempted;
+  const M* m = has_m ? g->m : nullptr;
+  const ParkSite* site = g->site;  // once, too
+  const M* lockedm = g->lockedm;   // once: it changes
   const absl::string_view reason =
-      status == GStatus::kWaiting && g->site != nullptr
-          ? WaitReasonName(g->site->reason)
+      site != nullptr &&
+              (status == GStatus::kWaiting || status == GStatus::kRunnable)
+          ? WaitReasonName(site->reason)
           : "";
   return absl::StrCat(
       "  G", g->goid, ": status=", static_cast<int>(status), "(", reason,
@@ -101,23 +125,30 @@ void Sched::PrintSchedTrace(bool detailed) {
       "SCHED ", (NanoTime() - start_time) / 1'000'000,
       "ms: gomaxprocs=", stats.gomaxprocs, " idleprocs=", stats.idleprocs,
       " threads=", stats.threads, " spinningthreads=", stats.spinningthreads,
-      " idlethreads=", stats.idlethreads, " runqueue=", stats.runqueue);
+      // Go's flag; here whoever ends a stop of the world looks for work himself.
+      " needspinning=0 idlethreads=", stats.idlethreads,
+      " runqueue=", stats.runqueue);
   if (!detailed) {
     absl::StrAppend(&out, " [", absl::StrJoin(stats.local_runqueues, " "),
                     "]\n");
     PrintError(out);
     return;
   }
-  absl::StrAppend(&out, " gcwaiting=", gcwaiting.load() ? "true" : "false",
-                  " nmidlelocked=", nmlockedidle.load(), " stopwait=", stopwait,
-                  " sysmonwait=false\n");
-  for (int i = 0; i < stats.gomaxprocs; ++i) out += DetailOfP(allp[i]);
-  std::vector<M*> ms;
+  int waits;
   {
     RuntimeLockGuard guard(mu);
-    ms = allm;
+    waits = stopwait;
   }
-  for (const M* m : ms) out += DetailOfM(m);
+  // Who prints is sysmon, which is not asleep.
+  absl::StrAppend(&out, " gcwaiting=", gcwaiting.load() ? "true" : "false",
+                  " nmidlelocked=", nmlockedidle.load(), " stopwait=", waits,
+                  " sysmonwait=false\n");
+  for (int i = 0; i < stats.gomaxprocs; ++i) out += DetailOfP(allp[i]);
+  {
+    RuntimeLockGuard guard(mu);
+    // The newest first, as Go lists them.
+    for (auto m = allm.rbegin(); m != allm.rend(); ++m) out += DetailOfM(*m);
+  }
   ForEachG([&out](G* g) {
     if (g->Status() != GStatus::kDead) out += DetailOfG(g);
   });

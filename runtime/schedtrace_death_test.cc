@@ -1,5 +1,6 @@
 // SCHED lines have Go's form.
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <chrono>
 
@@ -10,6 +11,7 @@
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
+#include "runtime/time.h"
 
 namespace mpg {
 namespace {
@@ -31,11 +33,17 @@ void RunTraced(bool detailed) {
       LockOSThread();
       c.Recv();
     });
+    Go([] { Sleep(absl::Hours(1)); });
+    Go([] {
+      Syscall([] {
+        for (;;) pause();
+      });
+    });
     const auto end =
         std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
     while (std::chrono::steady_clock::now() < end) Gosched();
   });
-  exit(0);
+  _exit(0);  // a goroutine is in a system call for ever
 }
 
 class SchedTraceDeathTest : public testing::Test {
@@ -46,13 +54,13 @@ class SchedTraceDeathTest : public testing::Test {
 };
 
 TEST_F(SchedTraceDeathTest, LineHasGosForm) {
-  EXPECT_EXIT(
-      RunTraced(false), ExitedWithCode(0),
-      AllOf(ContainsRegex("SCHED [0-9]+ms: gomaxprocs=3 idleprocs=[0-3] "
-                          "threads=[0-9]+ spinningthreads=[0-9]+ "
-                          "idlethreads=[0-9]+ runqueue=[0-9]+ "
-                          "\\[[0-9]+ [0-9]+ [0-9]+\\]\n"),
-            ContainsRegex("SCHED 1[0-9][0-9]ms: ")));
+  EXPECT_EXIT(RunTraced(false), ExitedWithCode(0),
+              AllOf(ContainsRegex(
+                        "SCHED [0-9]+ms: gomaxprocs=3 idleprocs=[0-3] "
+                        "threads=[0-9]+ spinningthreads=[0-9]+ needspinning=0 "
+                        "idlethreads=[0-9]+ runqueue=[0-9]+ "
+                        "\\[[0-9]+ [0-9]+ [0-9]+\\]\n"),
+                    ContainsRegex("SCHED 1[0-9][0-9]ms: ")));
 }
 
 TEST_F(SchedTraceDeathTest, DetailHasALineForEachPMAndG) {
@@ -64,6 +72,15 @@ TEST_F(SchedTraceDeathTest, DetailHasALineForEachPMAndG) {
                           "syscalltick=[0-9]+ m=(nil|[0-9]+) runqsize=[0-9]+ "
                           "gfreecnt=[0-9]+ timerslen=[0-9]+\n"),
             ContainsRegex("\n  P2: status="),
+            // The sleeper's.
+            ContainsRegex("\n  P[0-2]: .* timerslen=1\n"),
+            ContainsRegex("\n  M[0-9]+: p=(nil|[0-9]+) curg=(nil|[0-9]+) "
+                          "mallocing=0 throwing=0 preemptoff= locks=[0-9]+ "
+                          "dying=0 spinning=(true|false) blocked=(true|false) "
+                          "lockedg=(nil|[0-9]+)\n"),
+            ContainsRegex("\n  M[0-9]+: p=nil curg=nil .* blocked=true "
+                          "lockedg=[0-9]+\n"),
+            ContainsRegex("\n  G[0-9]+: status=3\\(\\) m=[0-9]+ lockedm=nil\n"),
             ContainsRegex("\n  M0: p=(nil|[0-9]+) curg=(nil|[0-9]+) "),
             ContainsRegex("\n  G1: status=[0-9]\\(.*\\) m=(nil|[0-9]+) "
                           "lockedm=(nil|[0-9]+)\n"),

@@ -31,12 +31,6 @@ ABSL_ATTRIBUTE_NOINLINE M* LeaveM0(G* g) {
   return g->m;
 }
 
-// Where the function that this is in returns to: a stack can be walked from there.
-#define MPG_CALLER_CONTEXT                                   \
-  (Context{__builtin_dwarf_cfa(),                            \
-           *static_cast<void**>(__builtin_frame_address(0)), \
-           __builtin_return_address(0)})
-
 // Makes this thread a plain one for the call that its goroutine is about to make.
 // Returns its M, null if it runs no goroutine.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline M* BeginCall(const Context& caller) {
@@ -51,7 +45,9 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline M* BeginCall(const Context& caller) {
     m = LeaveM0(g);
     t = ThisThread();
   }
-  m->call_ctx = caller;
+  m->call = caller;
+  // relaxed: see Sched::wait_clock.
+  g->wait_since = g->sched->wait_clock.load(std::memory_order_relaxed);
   SetGStatus(g, GStatus::kRunning, GStatus::kSyscall);
   t->m = nullptr;
   t->current = nullptr;
@@ -86,7 +82,7 @@ ABSL_ATTRIBUTE_NOINLINE void ExitSlow(M* m, G* g) {
 }  // namespace
 
 ABSL_ATTRIBUTE_NOINLINE M* EnterSyscall() {
-  M* m = BeginCall(MPG_CALLER_CONTEXT);
+  M* m = BeginCall(CallerContext());
   if (m == nullptr) return nullptr;
   // release: pairs with the compare-and-swaps that take the P. No barrier: a
   // stopper of the world that misses this looks again.
@@ -95,7 +91,7 @@ ABSL_ATTRIBUTE_NOINLINE M* EnterSyscall() {
 }
 
 ABSL_ATTRIBUTE_NOINLINE M* EnterBlockingSyscall() {
-  M* m = BeginCall(MPG_CALLER_CONTEXT);
+  M* m = BeginCall(CallerContext());
   if (m == nullptr) return nullptr;
   const int saved_errno = errno;
   m->sched->HandoffP(m->sched->ReleaseP(m));

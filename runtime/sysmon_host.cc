@@ -10,6 +10,7 @@
 #include "base/panic.h"
 #include "runtime/deadlock.h"
 #include "runtime/sched.h"
+#include "runtime/wait_clock.h"
 
 namespace mpg {
 namespace internal {
@@ -19,6 +20,13 @@ class SchedHost final : public SysmonHost {
  public:
   explicit SchedHost(Sched* s) : s_(s) {}
 
+  void Tick(int64_t now) override {
+    const uint16_t clock = WaitClock(now);
+    // relaxed: see Sched::wait_clock.
+    if (s_->wait_clock.load(std::memory_order_relaxed) != clock) {
+      s_->wait_clock.store(clock, std::memory_order_relaxed);
+    }
+  }
   int NumProcs() override { return s_->gomaxprocs.load(); }
 
   ProcSample Sample(int proc) override {

@@ -48,6 +48,7 @@ void Sched::AttachThread(M* m) {
   m->tid = gettid();
   m->eh = ThreadEhState();
   m->errno_place = &errno;
+  m->locks = &t->locks;
   m->curg = &m->g0;
   m->g0.m = m;
   m->g0.sched = this;

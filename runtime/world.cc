@@ -1,5 +1,7 @@
 #include "runtime/world.h"
 
+#include <utility>
+
 #include "absl/base/thread_annotations.h"
 
 namespace mpg {
@@ -19,6 +21,11 @@ void WorldLock::Acquire() ABSL_NO_THREAD_SAFETY_ANALYSIS {  // Park unlocks mu_
   *last_ = &node;
   last_ = &node.next;
   Park(node.waiter, &kSite, &mu_, &node);  // Release hands the lock over
+}
+
+bool WorldLock::TryAcquire() {
+  RuntimeLockGuard guard(mu_);
+  return !std::exchange(held_, true);
 }
 
 void WorldLock::Release() {

@@ -16,6 +16,8 @@ class WorldLock {
  public:
   // Parks until the lock is the caller's.
   void Acquire();
+  // False: somebody has it.
+  bool TryAcquire();
   void Release();
 
  private:

@@ -60,6 +60,7 @@ void Sysmon::Stop() {
 
 void Sysmon::WakeSlow() {
   // One of those who find it asleep wakes it.
+  host_->Tick(clock_->Now());
   if (asleep_.exchange(false)) note_.WakeupIfClear();
 }
 
@@ -76,6 +77,7 @@ void Sysmon::Trace(int64_t now) {
 
 int64_t Sysmon::Step() {
   const int64_t now = clock_->Now();
+  host_->Tick(now);
   Trace(now);
   if (host_->AllIdle()) return StepIdle(now);
   idle_since_ = -1;

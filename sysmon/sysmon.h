@@ -67,6 +67,9 @@ class SysmonHost {
   };
 
   virtual ~SysmonHost() = default;
+  // At the start of each look; and by the thread that calls Wakeup, before anything
+  // runs, if sysmon sleeps deeply.
+  virtual void Tick(int64_t now) { (void)now; }
   virtual int NumProcs() = 0;
   virtual ProcSample Sample(int proc) = 0;
   // Processors are being stopped: nothing is to be retaken or woken.

@@ -20,7 +20,7 @@ namespace mpg {
 namespace testing {
 namespace {
 
-using internal::GoroutineRecord;
+using internal::ProfiledGoroutine;
 
 // Those that exist. mpg::Mutex: a Runtime's end may have to wait for a goroutine's
 // check, and the other way round.
@@ -54,7 +54,7 @@ std::string Retry(absl::Duration wait, Look&& look) {
   }
 }
 
-bool HasFunction(const GoroutineRecord& g, const std::string& name) {
+bool HasFunction(const ProfiledGoroutine& g, const std::string& name) {
   for (const void* pc : g.pcs) {
     if (absl::StrContains(internal::FunctionName(pc), name)) return true;
   }
@@ -64,7 +64,7 @@ bool HasFunction(const GoroutineRecord& g, const std::string& name) {
 }  // namespace
 
 LeakCheck::LeakCheck(LeakOptions options) : options_(std::move(options)) {
-  for (const GoroutineRecord& g : internal::AllGoroutines()) {
+  for (const ProfiledGoroutine& g : internal::AllGoroutines()) {
     before_.insert({g.runtime, g.goid});
   }
   MutexLock lock(&checks_mu);
@@ -83,7 +83,7 @@ LeakCheck::~LeakCheck() {
   if (!leaks.empty()) ADD_FAILURE() << leaks;
 }
 
-bool LeakCheck::Counts(const GoroutineRecord& g) const {
+bool LeakCheck::Counts(const ProfiledGoroutine& g) const {
   if (g.is_caller || before_.count({g.runtime, g.goid}) != 0) return false;
   for (const std::string& name : options_.ignore_functions) {
     if (HasFunction(g, name)) return false;
@@ -91,10 +91,10 @@ bool LeakCheck::Counts(const GoroutineRecord& g) const {
   return true;
 }
 
-std::string LeakCheck::Report(const std::vector<GoroutineRecord>& all) const {
+std::string LeakCheck::Report(const std::vector<ProfiledGoroutine>& all) const {
   int n = 0;
   std::string dump;
-  for (const GoroutineRecord& g : all) {
+  for (const ProfiledGoroutine& g : all) {
     if (!Counts(g)) continue;
     ++n;
     absl::StrAppend(&dump, "\n", internal::FormatGoroutine(g));

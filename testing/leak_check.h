@@ -35,7 +35,7 @@
 namespace mpg {
 
 namespace internal {
-struct GoroutineRecord;
+struct ProfiledGoroutine;
 struct Sched;
 }  // namespace internal
 
@@ -64,8 +64,8 @@ class LeakCheck {
  private:
   using Id = std::pair<uint64_t, int64_t>;  // Runtime and number
 
-  bool Counts(const internal::GoroutineRecord& g) const;
-  std::string Report(const std::vector<internal::GoroutineRecord>& all) const;
+  bool Counts(const internal::ProfiledGoroutine& g) const;
+  std::string Report(const std::vector<internal::ProfiledGoroutine>& all) const;
   void RuntimeEnds(internal::Sched* s);
   static void OnRuntimeEnd(internal::Sched* s);
 

@@ -18,6 +18,7 @@ readonly RUN_PACKAGES=(
 readonly TEST_PACKAGES=(
   libgtest-dev libgmock-dev libbenchmark-dev relacy-dev spin
   clang
+  gdb
   # The switch for aarch64 is cross-built and emulated.
   g++-aarch64-linux-gnu qemu-user
 )

@@ -61,6 +61,17 @@ extern "C" void mpg_context_start();
 [[gnu::always_inline]] inline void SwitchContext(Context* from,
                                                  const Context* to);
 
+// Where the caller of the function that this is in goes on when it returns, and the
+// stack and frame pointer that it has then. That function must not be inlined.
+[[gnu::always_inline]] inline Context CallerContext() {
+  void** const frame = static_cast<void**>(__builtin_frame_address(0));
+  Context caller;
+  caller.sp = __builtin_dwarf_cfa();
+  caller.bp = frame[0];
+  caller.pc = __builtin_return_address(0);
+  return caller;
+}
+
 // Makes *ctx such that the first switch to it calls entry(arg) at the top of
 // the stack that ends at stack_top (exclusive; aligned down to 16 bytes here).
 // Writes two words of the stack. entry must never return (it traps) and no

@@ -1,0 +1,155 @@
+"""Runs mpg-top on a program: mpg-top_test.py MPG_TOP SAMPLE"""
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+TOP, SAMPLE = (os.path.abspath(a) for a in sys.argv[1:3])
+PATIENCE = 60
+
+
+class Terminal:
+    """mpg-top on a pseudo terminal."""
+
+    def __init__(self, *args):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.environ.update(COLUMNS="100", LINES="50", TERM="xterm")
+            os.execv(sys.executable, [sys.executable, TOP, *args])
+        self.text = ""
+
+    def read_until(self, regex):
+        """What came since the last call, up to a match."""
+        end = time.monotonic() + PATIENCE
+        while not re.search(regex, self.text):
+            ready, _, _ = select.select([self.fd], [], [],
+                                        end - time.monotonic())
+            if not ready:
+                raise AssertionError("no %r in %r" % (regex, self.text))
+            try:
+                part = os.read(self.fd, 1 << 16)
+            except OSError:
+                part = b""
+            if not part:
+                raise AssertionError("ended without %r: %r" % (regex, self.text))
+            self.text += part.decode(errors="replace")
+        seen, self.text = self.text, ""
+        return seen
+
+    def press(self, key):
+        os.write(self.fd, key.encode())
+
+    def close(self):
+        os.close(self.fd)
+
+
+class TopTest(unittest.TestCase):
+    def setUp(self):
+        self.dir = tempfile.TemporaryDirectory(dir="/tmp", prefix="mpg")
+        self.path = self.dir.name + "/s"
+        self.program = subprocess.Popen(
+            [SAMPLE], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=dict(os.environ, MPG_DEBUG_SOCKET=self.path, GOMAXPROCS="2"))
+        # The socket is there before the goroutines are.
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            answer = self.run_top("--json")
+            if answer.returncode == 0 and '"chan receive":' in answer.stdout:
+                states = json.loads(answer.stdout)["runtimes"][0]["states"]
+                if states.get("sleep") == 3 and states.get("syscall") == 1:
+                    break
+            time.sleep(0.01)
+        else:
+            self.fail("the program does not come up: %s" % answer)
+
+    def tearDown(self):
+        if self.program.poll() is None:
+            self.program.kill()
+        self.program.stdin.close()
+        self.program.stderr.close()
+        self.program.wait()
+        self.dir.cleanup()
+
+    def run_top(self, *args):
+        return subprocess.run([sys.executable, TOP, *args, self.path],
+                              capture_output=True, text=True, timeout=PATIENCE)
+
+    def test_once(self):
+        out = self.run_top("--once")
+        self.assertEqual(0, out.returncode, out.stderr)
+        self.assertRegex(out.stdout, r"^\S+  pid %d  cpu -" % self.program.pid)
+        self.assertRegex(out.stdout, r"\nRuntime 0  up \S+  gomaxprocs 2 ")
+        self.assertRegex(out.stdout, r"\n  goroutines 13 ")
+        self.assertRegex(out.stdout, r"\n  chan receive +[789] +-\n")
+        self.assertRegex(out.stdout, r"\n  sleep +3 ")
+        self.assertRegex(out.stdout, r"\n  syscall +1 ")
+        self.assertRegex(out.stdout, r"\n  P0   [a-z]+ +(M\d+|-) ")
+        self.assertRegex(out.stdout, r"\n  P1   ")
+        self.assertRegex(out.stdout, r"\n  M0 +%d " % self.program.pid)
+
+    def test_batch_has_rates_from_the_second_on(self):
+        out = self.run_top("--batch", "-i", "0.2", "-n", "2")
+        self.assertEqual(0, out.returncode, out.stderr)
+        first, second = re.findall(r"switches/s (\S+)", out.stdout)
+        self.assertEqual("-", first)
+        self.assertRegex(second, r"^[1-9]")  # two goroutines talk
+        self.assertRegex(out.stdout, r"cpu \d+%  thread wakeups/s \d")
+
+    def test_dump(self):
+        out = self.run_top("--dump", "--grouped")
+        self.assertIn("7 goroutines [chan receive]:\n", out.stdout)
+        self.assertNotIn(" goroutines [", self.run_top("--dump").stdout)
+
+    def test_screen_is_redrawn_and_keys_work(self):
+        terminal = Terminal("-i", "0.2", self.path)
+        terminal.read_until(r"\x1b\[\?1049h(.|\n)*by count(.|\n)*q quit")
+        terminal.read_until(r"switches/s [1-9]")  # the second one
+        terminal.press("s")
+        shown = terminal.read_until(r"by name(.|\n)*q quit")
+        states = re.findall(r"\r\n  (chan receive|sleep|syscall) ",
+                            shown[shown.rindex("by name"):])
+        self.assertEqual(["chan receive", "sleep", "syscall"], states)
+        terminal.press("d")
+        terminal.read_until(r"7 goroutines \[chan receive\](.|\n)*any key")
+        terminal.press("x")
+        terminal.read_until(r"by name")
+        terminal.press(" ")
+        terminal.read_until(r"STOPPED")
+        terminal.press("q")
+        terminal.read_until(r"\x1b\[\?25h\x1b\[\?1049l")
+        self.assertEqual((terminal.pid, 0), os.waitpid(terminal.pid, 0))
+        terminal.close()
+
+    def test_screen_outlives_the_program(self):
+        terminal = Terminal("-i", "0.2", self.path)
+        terminal.read_until(r"by count")
+        self.program.stdin.close()
+        self.assertEqual(0, self.program.wait(PATIENCE))
+        self.assertFalse(os.path.exists(self.path))
+        terminal.read_until(r"No such file")
+        terminal.press("q")
+        terminal.read_until(r"\x1b\[\?1049l")
+        self.assertEqual((terminal.pid, 0), os.waitpid(terminal.pid, 0))
+        terminal.close()
+
+    def test_without_a_program(self):
+        out = subprocess.run([sys.executable, TOP, "--once", self.path + "x"],
+                             capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(1, out.returncode)
+        self.assertRegex(out.stderr, r"^mpg-top: .*No such file")
+
+    def test_without_a_terminal(self):
+        out = self.run_top()
+        self.assertEqual(2, out.returncode)
+        self.assertIn("--once or --batch", out.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
