@@ -220,10 +220,7 @@ void Sched::WakeLeaving() {
   RuntimeLockGuard guard(mu);
   for (M* m : allm) {
     if (m->locked_asleep) m->park.WakeupIfClear();
-    // It has to run to the next call into mpg.
-    if (m->in_handler.load() != AsleepInHandler::kAsleep) continue;
-    const int i = idle_ps.TakeAny(0);
-    if (i >= 0) WakeInHandler(allp[i], m);
+    WakeInHandler(nullptr, m);
   }
 }
 

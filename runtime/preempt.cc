@@ -7,12 +7,17 @@
 
 #include <cstring>
 
+#if defined(MPG_ASAN)
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include "base/clock.h"
 #include "base/panic.h"
 #include "runtime/backtrace_of.h"
 #include "runtime/goroutine.h"
 #include "runtime/latency.h"
 #include "runtime/sched.h"
+#include "runtime/switch_to.h"
 
 namespace mpg {
 namespace internal {
@@ -120,9 +125,23 @@ void InstallPreemptHandler() {
 
 void SendStallSignal(const M* m) { Send(m, &stall_wish); }
 
+// In the handler, at the end of the Runtime: g is abandoned where it is, as one that
+// is queued, which it is. It must not run again: somebody may be about to take it off
+// the queue. The thread goes from the signal's stack to its own.
+[[noreturn]] void Sched::AbandonInHandler(M* m, G* g) {
+  m->in_handler.store(AsleepInHandler::kNo);
+#if defined(MPG_ASAN)
+  __asan_handle_no_return();  // the handler's frames
+#endif
+  pthread_sigmask(SIG_SETMASK, &signal_mask, nullptr);
+  ReleasePreemption();
+  LeaveFor(m, g, &m->g0, nullptr);
+  FatalError("an abandoned goroutine runs");
+}
+
 // In the handler. g gives its P to heir and waits for another.
 void Sched::SleepInHandler(M* m, G* g, M* heir) {
-  NoPreempt no_preempt;
+  HoldPreemption();
   g->preempt.store(false, std::memory_order_relaxed);  // see Waiter::preempt
   // It may be about to park: what it has noted for that is given back.
   const ParkSite* const site = g->site;
@@ -145,18 +164,20 @@ void Sched::SleepInHandler(M* m, G* g, M* heir) {
   m->park.Clear();
   m->in_handler.store(AsleepInHandler::kNo);
   P* p = m->nextp;
+  if (p == nullptr) AbandonInHandler(m, g);
   m->nextp = nullptr;
   AcquireP(m, p);
   if (timed) p->latencies.Record(NanoTime() - since);
   g->flags &= ~kGFlagInHandler;
   g->site = site;
   SetGStatus(g, GStatus::kPreempted, GStatus::kRunning);
+  ReleasePreemption();
 }
 
 void Sched::WakeInHandler(P* p, M* m) {
   AsleepInHandler asleep = AsleepInHandler::kAsleep;
   if (!m->in_handler.compare_exchange_strong(asleep, AsleepInHandler::kWoken)) {
-    HandoffP(p);  // the end of the Runtime has woken it
+    if (p != nullptr) HandoffP(p);  // the end of the Runtime has woken it
     return;
   }
   m->nextp = p;

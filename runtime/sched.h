@@ -228,7 +228,9 @@ struct Sched {
   void SignalAll();
   bool WorkWaits(P* p) const;  // sysmon
   void SleepInHandler(M* m, G* g, M* heir);
-  void WakeInHandler(P* p, M* m);  // the caller owns p, kIdle
+  // The caller owns p, kIdle. Null: m is to leave its goroutine and the Sched.
+  void WakeInHandler(P* p, M* m);
+  [[noreturn]] void AbandonInHandler(M* m, G* g);
 
   StallReporter stall_reporter;  // sysmon, and its signal's handler
 
