@@ -14,10 +14,9 @@ if ! command -v gdb >/dev/null; then
   echo "SKIPPED: gdb is not installed"
   exit 0
 fi
-if ! gdb -nx -batch -ex 'python import gdb.unwinder' 2>&1 | grep -q . ; then
-  :
-else
-  echo "SKIPPED: this gdb has no Python"
+if ! gdb -nx -batch -ex 'python print("has", "unwinder" in dir(__import__("gdb.unwinder")))' \
+    2>/dev/null | grep -q '^has True$'; then
+  echo "SKIPPED: this gdb has no Python, or is too old"
   exit 0
 fi
 
