@@ -9,6 +9,7 @@
 #include "channel/chan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "runtime/backtrace.h"
 #include "runtime/goroutine.h"
 #include "runtime/labels.h"
 #include "runtime/test_util.h"
@@ -39,7 +40,7 @@ inline void NoTailCall() { asm volatile(""); }
   NoTailCall();
 }
 [[gnu::noinline]] void NeverRun() { NoTailCall(); }
-[[gnu::noinline]] std::vector<mpg::internal::GoroutineRecord> LookAround() {
+[[gnu::noinline]] std::vector<mpg::internal::ProfiledGoroutine> LookAround() {
   auto all = mpg::internal::AllGoroutines();
   NoTailCall();
   return all;
@@ -55,19 +56,19 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 
 // The one with this function on its stack, as a dump shows it; "": there is none.
-std::string DumpOf(const std::vector<GoroutineRecord>& all,
+std::string DumpOf(const std::vector<ProfiledGoroutine>& all,
                    const std::string& function) {
-  for (const GoroutineRecord& g : all) {
+  for (const ProfiledGoroutine& g : all) {
     const std::string dump = FormatGoroutine(g);
     if (dump.find(function) != std::string::npos) return dump;
   }
   return "";
 }
 
-int CountOf(const std::vector<GoroutineRecord>& all,
+int CountOf(const std::vector<ProfiledGoroutine>& all,
             const std::string& function) {
   int n = 0;
-  for (const GoroutineRecord& g : all) {
+  for (const ProfiledGoroutine& g : all) {
     n += FormatGoroutine(g).find(function) != std::string::npos;
   }
   return n;
@@ -81,7 +82,7 @@ TEST(AllGoroutinesTest, ShowsWhereEachOneIs) {
     Go([c] { InACall(c); });
     Go([c] { InABlockingCall(c); });
     Sleep(absl::Milliseconds(1));
-    std::vector<GoroutineRecord> all;
+    std::vector<ProfiledGoroutine> all;
     // Until the three are where they go.
     do {
       Gosched();
