@@ -90,7 +90,7 @@ std::vector<const G*> BusyGoroutines() {
   return busy;
 }
 
-// Nobody holds the lock that starting a thread takes; nobody will for long if so.
+// Nobody holds the lock that signalling takes, and the dying thread least of all.
 bool Unlocked(Sched* s) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   if (!s->mu.TryLock()) return false;
   s->mu.Unlock();
@@ -109,8 +109,8 @@ bool Settled(Sched* s, bool may_start) {
     const M* m = p->m;
     if (m != nullptr && m == CurrentM()) continue;
     settled = false;
-    if (s->options.async_preempt &&
-        (!s->idle_ms.Empty() || (may_start && Unlocked(s)))) {
+    if (s->options.async_preempt && Unlocked(s) &&
+        (may_start || s->HaveIdleM())) {
       s->SignalP(p);
     }
   }

@@ -192,7 +192,7 @@ bool Sched::WorkWaits(P* p) const {
 
 // Asks the thread that has p to come to the handler. True: look again soon.
 bool Sched::SignalP(P* p) {
-  if (idle_ms.Empty()) {
+  if (!HaveIdleM()) {
     // The handler can start no thread. One that has just been started is about
     // to be idle.
     const int threads = nthreads.load();

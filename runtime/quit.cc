@@ -143,7 +143,7 @@ void InstallQuitHandler() {
   (void)installed;
 }
 
-int IdleQuitThreads() { return threads.load(); }
+int IdleQuitThreads() { return requested.load() ? 0 : threads.load(); }
 
 }  // namespace internal
 }  // namespace mpg

@@ -68,7 +68,7 @@ TEST_F(QuitDeathTest, ShowsBlockedGoroutines) {
           Go([c] { BlockedFunction(c); });
           for (int i = 0; i < 1000; ++i) Gosched();
           Quit();
-          c.Recv();
+          CallingFunction();
         });
       },
       ExitedWithCode(2),
@@ -147,7 +147,7 @@ TEST_F(QuitDeathTest, LevelNoneShowsTheSignalAlone) {
         Runtime runtime(internal::Procs(1));
         runtime.Run([] {
           Quit();
-          MakeChan<int>().Recv();
+          CallingFunction();
         });
       },
       ExitedWithCode(2),
@@ -161,7 +161,7 @@ TEST_F(QuitDeathTest, LevelSystemShowsTheSchedulersFrames) {
         Runtime runtime(internal::Procs(1));
         runtime.Run([] {
           Quit();
-          MakeChan<int>().Recv();
+          CallingFunction();
         });
       },
       ExitedWithCode(2), HasSubstr("mpg_context_start"));
@@ -174,7 +174,7 @@ TEST_F(QuitDeathTest, LevelCrashAborts) {
         Runtime runtime(internal::Procs(1));
         runtime.Run([] {
           Quit();
-          MakeChan<int>().Recv();
+          CallingFunction();
         });
       },
       KilledBySignal(SIGABRT), HasSubstr("goroutine 1"));
@@ -187,7 +187,7 @@ TEST_F(QuitDeathTest, AnExistingHandlerStays) {
         Runtime runtime(internal::Procs(1));
         runtime.Run([] {
           Quit();
-          MakeChan<int>().Recv();
+          CallingFunction();
         });
       },
       ExitedWithCode(7), "");

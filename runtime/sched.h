@@ -178,6 +178,7 @@ struct Sched {
   void SpinSucceeded();
   void StartM(P* p, bool spinning);
   M* PopIdleM();
+  bool HaveIdleM();
   bool StopM(M* m);  // false: m is to leave
   void NewM(P* p, bool spinning);
   void CheckThreadCount(int threads);

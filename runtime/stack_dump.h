@@ -39,7 +39,7 @@ struct DumpOptions {
 
 // Every goroutine of every Runtime, the caller first. Stops the world of one
 // Runtime after the other while it looks, so that each of them is seen at one
-// moment, and sets it going again: that takes a few microseconds a goroutine.
+// moment, and sets it going again.
 // Waits for goroutines that cannot be preempted, and for another stop of the
 // world to end; between StopTheWorld and StartTheWorld it shows the caller's
 // Runtime alone. Goroutines in a Syscall are shown where they called it.

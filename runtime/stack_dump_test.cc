@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/time.h"
 #include "channel/chan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -147,6 +148,36 @@ TEST(DumpTest, ShowsWhereALoopWasInterrupted) {
                       ContainsRegex("created by .* in goroutine")));
     stop.store(true);
   });
+}
+
+// A signal needs an idle thread to give the P to, and these have ended.
+TEST(DumpTest, ShowsALoopAfterIdleThreadsHaveEnded) {
+  if (internal::kSanHoldsSignals) GTEST_SKIP() << "no preemption by signals";
+  std::atomic<bool> stop{false}, begun{false};
+  RuntimeOptions options = internal::Procs(2);
+  options.idle_thread_life = absl::Milliseconds(1);
+  Runtime runtime(options);
+  const auto threads_end = [&runtime] {
+    return runtime.Stats().threads == 1;  // sysmon
+  };
+  for (int i = 0; i < 4; ++i) {
+    runtime.Go([] { BlockingSyscall([] { usleep(1000); }); });
+  }
+  runtime.Wait();
+  ASSERT_TRUE(Eventually(threads_end));
+  std::thread main([&] {
+    GoOptions named;
+    named.name = "looper";
+    runtime.Run([&] { Go(named, LoopingFunction, &stop, &begun); });
+  });
+  ASSERT_TRUE(Eventually([&begun] { return begun.load(); }));
+  ASSERT_TRUE(
+      Eventually([&runtime] { return runtime.Stats().idlethreads == 0; }));
+  EXPECT_THAT(PartOf(DumpGoroutines(), "looper"),
+              HasSubstr("mpg::LoopingFunction("));
+  stop.store(true);
+  main.join();
+  runtime.Wait();
 }
 
 TEST(DumpTest, SaysWhoIsLockedToItsThread) {

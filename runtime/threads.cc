@@ -169,6 +169,21 @@ M* Sched::PopIdleM() {
   return nullptr;
 }
 
+// True if PopIdleM would find one: those whose threads have ended, which a handler
+// cannot recycle and would come to again and again, are out of its way. Not in a
+// handler.
+bool Sched::HaveIdleM() {
+  while (M* m = idle_ms.Pop()) {
+    const MState state = m->state.load();
+    if (state == MState::kIdle) {
+      idle_ms.Push(m);  // who looked meanwhile has started a thread too many
+      return true;
+    }
+    RecycleM(m, state);
+  }
+  return false;
+}
+
 // Go: newm, allocm, newosproc.
 void Sched::NewM(P* p, bool spinning) {
   M* m = AllocM();

@@ -3,7 +3,8 @@
   (gdb) source tools/gdb/mpg-gdb.py
 
   info goroutines            every goroutine: number, state, where it is
-  goroutine N CMD            CMD (bt, info locals, ...) in goroutine N
+  goroutine N CMD            CMD (bt, info locals, ...) in goroutine N; several
+                             with ; between, as in: frame 3; info args
   goroutine all bt           the stacks of all
   info procs                 the Ps: what runs on them, their queues
   info threads-m             the Ms: their threads, Ps and goroutines
@@ -336,14 +337,32 @@ class Goroutine(gdb.Command):
             elif not has_stack(g):
                 raise gdb.GdbError("it has not begun")
             else:
-                with Selected(g):
-                    gdb.execute(command)
+                with Selected(g) as selected:
+                    for one in command.split(";"):
+                        self.run_in(selected, one.strip())
         except gdb.GdbError as e:
             if not header:
                 raise
             print(e)
         if header:
             print()
+
+
+    def run_in(self, selected, command):
+        # Frames are numbered here as `goroutine N bt` numbers them.
+        frame = re.match(r"f(?:rame)? +(\d+)$", command)
+        if frame is None:
+            gdb.execute(command)
+            return
+        level = int(frame.group(1))
+        frame = gdb.newest_frame()
+        for _ in range(level + selected.first):
+            frame = frame.older()
+            if frame is None:
+                raise gdb.GdbError("no frame %d" % level)
+        frame.select()
+        text = gdb.execute("frame", to_string=True)
+        print(re.sub(r"^#\d+ *", ("#%d" % level).ljust(4), text), end="")
 
 
 def goroutine_label(g):
@@ -401,6 +420,8 @@ class InfoThreadsM(gdb.Command):
     def invoke(self, argument, from_tty):
         for sched in scheds():
             for m in vector(sched["allm"]):
+                if number(m["state"]) > 1:
+                    continue  # its thread has ended
                 print(MPrinter(m.dereference()).to_string())
 
 

@@ -14,10 +14,9 @@ if ! command -v gdb >/dev/null; then
   echo "SKIPPED: gdb is not installed"
   exit 0
 fi
-if ! gdb -nx -batch -ex 'python import gdb.unwinder' 2>&1 | grep -q . ; then
-  :
-else
-  echo "SKIPPED: this gdb has no Python"
+if ! gdb -nx -batch -ex 'python print("has", "unwinder" in dir(__import__("gdb.unwinder")))' \
+    2>/dev/null | grep -q '^has True$'; then
+  echo "SKIPPED: this gdb has no Python, or is too old"
   exit 0
 fi
 
@@ -52,6 +51,10 @@ for name in ("receiver", "sender", "caller", "spinner", "locked"):
     gdb.execute("goroutine %s bt" % named(name))
 print("==frame")
 gdb.execute("goroutine %s frame function ReceiverFunction" % named("receiver"))
+bt = gdb.execute("goroutine %s bt" % named("sender"), to_string=True)
+level = [l.split()[0][1:] for l in bt.splitlines() if "SenderFunction" in l][0]
+print("sender's frame " + level)
+gdb.execute("goroutine %s frame %s; info frame" % (named("sender"), level))
 print("==descriptor")
 gdb.execute("print *$goroutine(%s)" % named("locked"))
 end
@@ -86,6 +89,10 @@ check() {
     expect "$work/bt" "$what, ${name%:*}'s stack" '^#[0-9]+ .*mpg_context_start'
   done
   expect "$out" "$what" '^#[0-9]+ .*ReceiverFunction \(.*argument=42\)'
+  sed -n '/^==frame/,/^==/p' "$out" >"$work/frame"
+  expect "$work/frame" "$what, a frame" \
+    "^#$(sed -n "s/^sender's frame //p" "$out") .*SenderFunction"
+  expect "$work/frame" "$what, a frame" '^Stack level [0-9]+, frame at 0x'
   expect "$out" "$what" '^\$[0-9]+ = goroutine [0-9]+ "locked" \[waiting, chan receive, locked to thread\]$'
   sed -n '/^==selected/,$p' "$out" >"$work/selected"
   expect "$work/selected" "$what, the frame selected afterwards" '^#[0-9]+ .*AllIsReady'
