@@ -182,7 +182,7 @@ TEST(AllGoroutinesTest, DisturbsNobody) {
   std::atomic<bool> done{false};
   std::atomic<int64_t> sum{0};
   constexpr int kPairs = 4;
-  const int turns = Scaled(50'000);
+  int turns = Scaled(50'000);
   for (int i = 0; i < kPairs; ++i) {
     runtime.Go([&, i] {
       auto c = MakeChan<int>(i % 2);

@@ -121,7 +121,7 @@ TEST(MetricsTest, CountersOfARuntimeThatHasEndedStayCounted) {
 
 TEST(MetricsTest, LatenciesAreSampled) {
   const uint64_t before = CountOf(ReadOne("/sched/latencies:seconds"));
-  const int turns = Scaled(100'000);
+  int turns = Scaled(100'000);
   RunWith(1, [turns] {
     auto a = MakeChan<int>();
     Go([a, turns] {

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -58,11 +59,12 @@ inline void NoTailCall() { asm volatile(""); }
   mpg::Sleep(absl::Milliseconds(3));
   NoTailCall();
 }
-[[gnu::noinline]] void LetGoOfMutex(mpg::Mutex* mu) {
+[[gnu::noinline]] void LetGoOfMutex(mpg::Mutex* mu) ABSL_UNLOCK_FUNCTION(mu) {
   mu->Unlock();
   NoTailCall();
 }
-[[gnu::noinline]] void LetGoOfRWMutex(mpg::RWMutex* mu) {
+[[gnu::noinline]] void LetGoOfRWMutex(mpg::RWMutex* mu)
+    ABSL_UNLOCK_FUNCTION(mu) {
   mu->Unlock();
   NoTailCall();
 }
