@@ -25,7 +25,7 @@ enum class State : uint8_t {
 
 struct Event {
   uint8_t type = kEvNone;  // EventType
-  int64_t time = 0;        // ns; each event's is greater than the one's before it
+  int64_t time = 0;  // ns; each event's is greater than the one's before it
   // What ran there, before the event; -1: none.
   int64_t m = -1, p = -1, g = -1;
   uint64_t args[kMaxArgs] = {};  // as in format.cc, without the time

@@ -9,28 +9,40 @@ namespace {
 
 absl::string_view KindName(uint8_t type) {
   switch (type) {
-    case kEvSync: return "Sync";
+    case kEvSync:
+      return "Sync";
     case kEvProcsChange:
     case kEvHeapAlloc:
-    case kEvHeapGoal: return "Metric";
-    case kEvGoLabel: return "Label";
-    case kEvCpuSample: return "StackSample";
+    case kEvHeapGoal:
+      return "Metric";
+    case kEvGoLabel:
+      return "Label";
+    case kEvCpuSample:
+      return "StackSample";
     case kEvStwBegin:
     case kEvGcBegin:
     case kEvGcSweepBegin:
-    case kEvGcMarkAssistBegin: return "RangeBegin";
+    case kEvGcMarkAssistBegin:
+      return "RangeBegin";
     case kEvGcActive:
     case kEvGcSweepActive:
-    case kEvGcMarkAssistActive: return "RangeActive";
+    case kEvGcMarkAssistActive:
+      return "RangeActive";
     case kEvStwEnd:
     case kEvGcEnd:
     case kEvGcSweepEnd:
-    case kEvGcMarkAssistEnd: return "RangeEnd";
-    case kEvUserTaskBegin: return "TaskBegin";
-    case kEvUserTaskEnd: return "TaskEnd";
-    case kEvUserRegionBegin: return "RegionBegin";
-    case kEvUserRegionEnd: return "RegionEnd";
-    case kEvUserLog: return "Log";
+    case kEvGcMarkAssistEnd:
+      return "RangeEnd";
+    case kEvUserTaskBegin:
+      return "TaskBegin";
+    case kEvUserTaskEnd:
+      return "TaskEnd";
+    case kEvUserRegionBegin:
+      return "RegionBegin";
+    case kEvUserRegionEnd:
+      return "RegionEnd";
+    case kEvUserLog:
+      return "Log";
     default:
       return type >= kEvExperimentFirst ? "Experimental" : "StateTransition";
   }
@@ -38,9 +50,12 @@ absl::string_view KindName(uint8_t type) {
 
 absl::string_view MetricName(uint8_t type) {
   switch (type) {
-    case kEvProcsChange: return "/sched/gomaxprocs:threads";
-    case kEvHeapAlloc: return "/memory/classes/heap/objects:bytes";
-    default: return "/gc/heap/goal:bytes";
+    case kEvProcsChange:
+      return "/sched/gomaxprocs:threads";
+    case kEvHeapAlloc:
+      return "/memory/classes/heap/objects:bytes";
+    default:
+      return "/gc/heap/goal:bytes";
   }
 }
 
@@ -98,8 +113,7 @@ void AppendTransition(const Event& event, std::string* out) {
   const bool reason = event.type == kEvGoStop || event.type == kEvGoBlock;
   absl::StrAppend(
       out, " Resource=", go ? "Goroutine(" : "Proc(", event.subject_id,
-      ") Reason=",
-      Quoted(reason ? event.tables->String(event.args[0]) : ""),
+      ") Reason=", Quoted(reason ? event.tables->String(event.args[0]) : ""),
       go ? " GoID=" : " ProcID=", event.subject_id, " ", StateName(event.from),
       "->", StateName(event.to));
   uint64_t stack = 0;
@@ -151,13 +165,20 @@ void AppendDetails(const Event& event, std::string* out) {
 
 absl::string_view StateName(State state) {
   switch (state) {
-    case State::kUndetermined: return "Undetermined";
-    case State::kNotExist: return "NotExist";
-    case State::kRunnable: return "Runnable";
-    case State::kRunning: return "Running";
-    case State::kWaiting: return "Waiting";
-    case State::kSyscall: return "Syscall";
-    case State::kIdle: return "Idle";
+    case State::kUndetermined:
+      return "Undetermined";
+    case State::kNotExist:
+      return "NotExist";
+    case State::kRunnable:
+      return "Runnable";
+    case State::kRunning:
+      return "Running";
+    case State::kWaiting:
+      return "Waiting";
+    case State::kSyscall:
+      return "Syscall";
+    case State::kIdle:
+      return "Idle";
   }
   return "Bad";
 }

@@ -98,10 +98,14 @@ void AddExperiments(Table* t) {
     const char* name;
     int args;
   } kEvents[] = {
-      {"Span", 3},           {"SpanAlloc", 3},
-      {"SpanFree", 1},       {"HeapObject", 2},
-      {"HeapObjectAlloc", 2}, {"HeapObjectFree", 1},
-      {"GoroutineStack", 2}, {"GoroutineStackAlloc", 2},
+      {"Span", 3},
+      {"SpanAlloc", 3},
+      {"SpanFree", 1},
+      {"HeapObject", 2},
+      {"HeapObjectAlloc", 2},
+      {"HeapObjectFree", 1},
+      {"GoroutineStack", 2},
+      {"GoroutineStackAlloc", 2},
       {"GoroutineStackFree", 1},
   };
   int type = kEvExperimentFirst;

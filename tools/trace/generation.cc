@@ -59,8 +59,9 @@ absl::Status BatchReader::Varint(const char* what, uint64_t* value) {
   for (int shift = 0; shift < 70; shift += 7) {
     uint8_t byte;
     if (!Byte(&byte)) {
-      return absl::DataLossError(absl::StrCat(
-          "truncated trace: it ends in a batch's ", what, ", at byte ", offset_));
+      return absl::DataLossError(
+          absl::StrCat("truncated trace: it ends in a batch's ", what,
+                       ", at byte ", offset_));
     }
     if (shift == 63 && byte > 1) break;
     *value |= uint64_t{byte & 0x7fu} << shift;
@@ -239,7 +240,8 @@ absl::Status Generation::Finish() {
   for (const auto& stack : tables_.stacks_) {
     for (const uint64_t pc : stack.second) {
       const Frame& frame = tables_.frames_.at(pc);
-      if (!tables_.HasString(frame.function) || !tables_.HasString(frame.file)) {
+      if (!tables_.HasString(frame.function) ||
+          !tables_.HasString(frame.file)) {
         return Damaged(absl::StrCat("stack ", stack.first,
                                     " names a string that is not there"));
       }
@@ -251,10 +253,9 @@ absl::Status Generation::Finish() {
     }
     sample.time = Nanoseconds(static_cast<uint64_t>(sample.time));
   }
-  std::stable_sort(samples_.begin(), samples_.end(),
-                   [](const CpuSample& a, const CpuSample& b) {
-                     return a.time < b.time;
-                   });
+  std::stable_sort(
+      samples_.begin(), samples_.end(),
+      [](const CpuSample& a, const CpuSample& b) { return a.time < b.time; });
   return absl::OkStatus();
 }
 

@@ -39,10 +39,9 @@ State Shown(ProcStatus status) {
 }
 
 absl::Status Broken(const Event& event, absl::string_view why) {
-  return absl::DataLossError(
-      absl::StrCat("broken trace: ", SpecOf(event.type).name, " (thread ",
-                   event.m, ", P ", event.p, ", goroutine ", event.g,
-                   ", time ", event.time, "): ", why));
+  return absl::DataLossError(absl::StrCat(
+      "broken trace: ", SpecOf(event.type).name, " (thread ", event.m, ", P ",
+      event.p, ", goroutine ", event.g, ", time ", event.time, "): ", why));
 }
 
 // The type under which a range is known: that of its first event.
@@ -127,47 +126,73 @@ absl::StatusOr<bool> Order::Advance(const Event& event, int64_t m,
 
 Order::Result Order::Dispatch(Step* step) {
   switch (step->event.type) {
-    case kEvProcStart: return ProcStart(step);
-    case kEvProcStop: return ProcStop(step);
-    case kEvProcSteal: return ProcSteal(step);
-    case kEvProcStatus: return ProcStatusEvent(step);
+    case kEvProcStart:
+      return ProcStart(step);
+    case kEvProcStop:
+      return ProcStop(step);
+    case kEvProcSteal:
+      return ProcSteal(step);
+    case kEvProcStatus:
+      return ProcStatusEvent(step);
     case kEvGoCreate:
-    case kEvGoCreateBlocked: return GoCreate(step);
-    case kEvGoCreateSyscall: return GoCreateSyscall(step);
-    case kEvGoStart: return GoStart(step);
+    case kEvGoCreateBlocked:
+      return GoCreate(step);
+    case kEvGoCreateSyscall:
+      return GoCreateSyscall(step);
+    case kEvGoStart:
+      return GoStart(step);
     case kEvGoDestroy:
     case kEvGoStop:
-    case kEvGoBlock: return GoStop(step);
-    case kEvGoDestroySyscall: return GoDestroySyscall(step);
-    case kEvGoUnblock: return GoUnblock(step);
+    case kEvGoBlock:
+      return GoStop(step);
+    case kEvGoDestroySyscall:
+      return GoDestroySyscall(step);
+    case kEvGoUnblock:
+      return GoUnblock(step);
     case kEvGoSwitch:
-    case kEvGoSwitchDestroy: return GoSwitch(step);
-    case kEvGoSyscallBegin: return SyscallBegin(step);
-    case kEvGoSyscallEnd: return SyscallEnd(step);
-    case kEvGoSyscallEndBlocked: return SyscallEndBlocked(step);
+    case kEvGoSwitchDestroy:
+      return GoSwitch(step);
+    case kEvGoSyscallBegin:
+      return SyscallBegin(step);
+    case kEvGoSyscallEnd:
+      return SyscallEnd(step);
+    case kEvGoSyscallEndBlocked:
+      return SyscallEndBlocked(step);
     case kEvGoStatus:
-    case kEvGoStatusStack: return GoStatusEvent(step);
-    case kEvGcActive: return GcActive(step);
-    case kEvGcBegin: return GcBegin(step);
-    case kEvGcEnd: return GcEnd(step);
+    case kEvGoStatusStack:
+      return GoStatusEvent(step);
+    case kEvGcActive:
+      return GcActive(step);
+    case kEvGcBegin:
+      return GcBegin(step);
+    case kEvGcEnd:
+      return GcEnd(step);
     case kEvGcSweepActive:
     case kEvGcSweepBegin:
-    case kEvGcSweepEnd: return SweepEvent(step);
+    case kEvGcSweepEnd:
+      return SweepEvent(step);
     case kEvStwBegin:
     case kEvStwEnd:
     case kEvGcMarkAssistActive:
     case kEvGcMarkAssistBegin:
-    case kEvGcMarkAssistEnd: return GoRangeEvent(step);
+    case kEvGcMarkAssistEnd:
+      return GoRangeEvent(step);
     case kEvHeapAlloc:
-    case kEvHeapGoal: return Annotation(step, Need::kMust, Need::kMay);
+    case kEvHeapGoal:
+      return Annotation(step, Need::kMust, Need::kMay);
     case kEvProcsChange:
     case kEvGoLabel:
-    case kEvUserLog: return Annotation(step, Need::kMust, Need::kMust);
-    case kEvUserTaskBegin: return TaskBegin(step);
-    case kEvUserTaskEnd: return TaskEnd(step);
+    case kEvUserLog:
+      return Annotation(step, Need::kMust, Need::kMust);
+    case kEvUserTaskBegin:
+      return TaskBegin(step);
+    case kEvUserTaskEnd:
+      return TaskEnd(step);
     case kEvUserRegionBegin:
-    case kEvUserRegionEnd: return Region(step);
-    default: return Annotation(step, Need::kMay, Need::kMay);  // experiments
+    case kEvUserRegionEnd:
+      return Region(step);
+    default:
+      return Annotation(step, Need::kMay, Need::kMay);  // experiments
   }
 }
 
@@ -204,8 +229,9 @@ Order::Result Order::ProcStatusEvent(Step* step) {
   }
   if (of_its_thread) {
     const auto owner = std::find_if(
-        ms_.begin(), ms_.end(),
-        [p](const std::pair<const int64_t, MState>& m) { return m.second.p == p; });
+        ms_.begin(), ms_.end(), [p](const std::pair<const int64_t, MState>& m) {
+          return m.second.p == p;
+        });
     if (owner == ms_.end()) return Broken(event, "no thread has that P");
     event.m = owner->first;
     event.p = p;
@@ -298,7 +324,8 @@ Order::Result Order::GoStatusEvent(Step* step) {
   const auto it = gs_.find(g);
   if (it != gs_.end()) {
     if (it->second.status != status) {
-      return Broken(event, absl::StrCat("goroutine ", g, " is in another state"));
+      return Broken(event,
+                    absl::StrCat("goroutine ", g, " is in another state"));
     }
     it->second.sequence = {step->generation, 0};
   } else if (step->generation == first_generation_) {
@@ -367,7 +394,8 @@ Order::Result Order::GoCreateSyscall(Step* step) {
   if (!status.ok()) return status;
   const int64_t g = Id(step->event.args[0]);
   if (gs_.contains(g)) {
-    return Broken(step->event, absl::StrCat("goroutine ", g, " is there already"));
+    return Broken(step->event,
+                  absl::StrCat("goroutine ", g, " is there already"));
   }
   GState& state = gs_[g];
   state.status = GoStatus::kSyscall;
@@ -612,7 +640,8 @@ Order::Result Order::GoRangeEvent(Step* step) {
   if (active) {
     status = Active(ranges, event, step->generation == first_generation_);
   } else if (event.type == RangeType(event.type)) {
-    status = Begin(ranges, event, event.type == kEvStwBegin ? event.args[0] : 0);
+    status =
+        Begin(ranges, event, event.type == kEvStwBegin ? event.args[0] : 0);
   } else {
     status = End(ranges, event, &kind);
     if (event.type == kEvStwEnd) event.args[0] = kind;

@@ -52,9 +52,9 @@ absl::Status TraceReader::ReadGeneration() {
       spilled_ = std::move(batch);
       break;
     } else if (batch->generation != generation_->number()) {
-      return absl::DataLossError(
-          absl::StrCat("damaged trace: generation ", batch->generation,
-                       " follows ", generation_->number()));
+      return absl::DataLossError(absl::StrCat("damaged trace: generation ",
+                                              batch->generation, " follows ",
+                                              generation_->number()));
     }
     const absl::Status status = generation_->Add(*std::move(batch));
     if (!status.ok()) return status;
@@ -108,9 +108,9 @@ absl::Status TraceReader::Decode(Cursor* cursor) const {
   r.Byte(&event.type);
   const EventSpec& spec = SpecOf(event.type);
   if (!spec.timed) {
-    return absl::DataLossError(absl::StrCat(
-        "damaged trace: an event of type ", event.type, " in a batch of thread ",
-        cursor->thread->m));
+    return absl::DataLossError(
+        absl::StrCat("damaged trace: an event of type ", event.type,
+                     " in a batch of thread ", cursor->thread->m));
   }
   bool whole = r.Varint(&delta);
   for (int i = 0; whole && i < spec.args; ++i) whole = r.Varint(&event.args[i]);
@@ -155,11 +155,10 @@ absl::StatusOr<bool> TraceReader::TryAdvance(size_t index) {
   if (!fetched.ok()) return fetched.status();
   if (*fetched) {
     // At equal times a thread goes on.
-    const auto at = std::upper_bound(
-        frontier_.begin(), frontier_.end(), owner,
-        [](const auto& a, const auto& b) {
-          return a->event.time > b->event.time;
-        });
+    const auto at = std::upper_bound(frontier_.begin(), frontier_.end(), owner,
+                                     [](const auto& a, const auto& b) {
+                                       return a->event.time > b->event.time;
+                                     });
     frontier_.insert(at, std::move(owner));
   }
   return true;
@@ -194,9 +193,8 @@ void TraceReader::TakeSample(Event* event) {
 absl::StatusOr<bool> TraceReader::NextOrdered(Event* event) {
   if (order_.Next(event)) return true;
   while (true) {
-    const bool samples_left =
-        generation_ != nullptr &&
-        next_sample_ < generation_->cpu_samples().size();
+    const bool samples_left = generation_ != nullptr &&
+                              next_sample_ < generation_->cpu_samples().size();
     if (samples_left &&
         (frontier_.empty() || generation_->cpu_samples()[next_sample_].time <
                                   frontier_.back()->event.time)) {
