@@ -230,6 +230,9 @@ absl::StatusOr<bool> TraceReader::Next(Event* event) {
     if (!status.ok()) return status;
   }
   absl::StatusOr<bool> more = NextOrdered(event);
+  // A generation that is cut off lacks the tables at its end, so that its events look
+  // damaged: the cut is the cause.
+  if (!more.ok() && !spilled_error_.ok()) return spilled_error_;
   if (more.ok() && *more) {
     event->time = std::max(event->time, last_time_ + 1);
     last_time_ = event->time;
