@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The program as its user has it: its event stream is Go's own, byte for byte, its JSON
+# is JSON, and errors are said.
+set -uo pipefail
+readonly trace=tools/trace/trace data=tools/trace/testdata
+readonly tmp="${TEST_TMPDIR:-$(mktemp -d)}"
+failed=0
+
+fail() { echo "FAILED: $*"; failed=1; }
+
+find_go() {
+  local go
+  for go in "${MPG_GO:-}" "$(command -v go)" /usr/lib/go-1.2{3,4,5}/bin/go; do
+    # Go 1.24 calls it -d=parsed, Go 1.23 -d=1; Go 1.22 has other events.
+    if [[ -x "$go" && "$("$go" version)" =~ go1\.2[3-9] ]]; then
+      echo "$go"
+      return
+    fi
+  done
+  return 1
+}
+
+go_events() {  # go_events FILE
+  "$go" tool trace -d=parsed "$1" 2>/dev/null || "$go" tool trace -d=1 "$1"
+}
+
+for file in "$data"/*.trace; do
+  "$trace" summary "$file" >"$tmp/summary" || fail "summary $file"
+  grep -q 'execution sched wait    blocked    syscall  start function' \
+    "$tmp/summary" || fail "no table in the summary of $file"
+  "$trace" convert "$file" "$tmp/out.json" || fail "convert $file"
+  python3 - "$tmp/out.json" <<'PY' || fail "the JSON of $file"
+import json, sys
+events = json.load(open(sys.argv[1]))["traceEvents"]
+by = lambda phase: [e for e in events if e["ph"] == phase]
+assert len(by("X")) > 20, len(by("X"))
+assert by("C") and by("M")
+starts = {e["id"]: e for e in by("s")}
+ends = {e["id"]: e for e in by("f")}
+assert starts and starts.keys() == ends.keys()
+assert all(starts[i]["ts"] <= ends[i]["ts"] for i in starts)
+# On a track, no two stretches overlap.
+for track in {e["tid"] for e in by("X") if e["tid"] < 1000000}:
+    last = 0
+    for e in sorted((e for e in by("X") if e["tid"] == track),
+                    key=lambda e: e["ts"]):
+        assert e["ts"] >= last - 1e-6, (track, e, last)
+        last = e["ts"] + e["dur"]
+PY
+done
+
+head -c 5000 "$data/everything_go123.trace" >"$tmp/cut.trace"
+"$trace" summary "$tmp/cut.trace" >/dev/null 2>"$tmp/err" &&
+  fail "a truncated file was taken for a whole one"
+grep -q 'cut.trace: truncated trace' "$tmp/err" || fail "says: $(cat "$tmp/err")"
+"$trace" summary "$tmp/none" 2>"$tmp/err" && fail "a missing file was read"
+grep -q 'cannot open' "$tmp/err" || fail "says: $(cat "$tmp/err")"
+
+if go="$(find_go)"; then
+  for file in "$data"/*.trace; do
+    go_events "$file" >"$tmp/go.txt" || fail "$go does not read $file"
+    "$trace" print "$file" >"$tmp/mpg.txt" || fail "print $file"
+    if ! diff "$tmp/go.txt" "$tmp/mpg.txt" >"$tmp/diff"; then
+      head -20 "$tmp/diff"
+      fail "the events of $file are not those that $go finds"
+    fi
+  done
+else
+  echo "SKIPPED the comparison with Go: none of 1.23 or newer in \$MPG_GO, \$PATH," \
+       "/usr/lib/go-1.2*"
+fi
+exit "$failed"
