@@ -44,6 +44,8 @@ absl::string_view WaitReasonName(WaitReason reason) {
       return "synctest.Run";
     case WaitReason::kSynctestWait:
       return "synctest.Wait";
+    case WaitReason::kTraceReaderBlocked:
+      return "trace reader (blocked)";
   }
   return "unknown wait reason";
 }

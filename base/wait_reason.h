@@ -30,6 +30,7 @@ enum class WaitReason : uint8_t {
   kRuntimeWait,
   kSynctestRun,
   kSynctestWait,
+  kTraceReaderBlocked,
 };
 
 absl::string_view WaitReasonName(WaitReason reason);

@@ -34,6 +34,7 @@ TEST(WaitReason, WordsAreGos) {
            {WaitReason::kStoppingTheWorld, "stopping the world"},
            {WaitReason::kSynctestRun, "synctest.Run"},
            {WaitReason::kSynctestWait, "synctest.Wait"},
+           {WaitReason::kTraceReaderBlocked, "trace reader (blocked)"},
        }) {
     EXPECT_EQ(WaitReasonName(c.reason), c.words);
   }
@@ -41,7 +42,7 @@ TEST(WaitReason, WordsAreGos) {
 
 TEST(WaitReason, EveryReasonHasWordsOfItsOwn) {
   std::set<std::string> seen;
-  const int last = static_cast<int>(WaitReason::kSynctestWait);
+  const int last = static_cast<int>(WaitReason::kTraceReaderBlocked);
   for (int i = 0; i <= last; ++i) {
     const std::string words(WaitReasonName(static_cast<WaitReason>(i)));
     EXPECT_NE(words, "unknown wait reason") << i;

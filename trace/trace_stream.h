@@ -1,0 +1,114 @@
+// TraceStream: the events of one thread, in their order, encoded into buffers.
+//
+//   stream.Begin(tables, thread, not_before);
+//   stream.Emit(TraceEvent::kGoStart, goid, seq);
+//   stream.Emit(TraceEvent::kGoBlock, kReasonSleep, stream.Stack(frame, hi));
+//   stream.End();                                // hands the last buffer over
+//
+// Thread safety: one thread at a time; the owners see to that (the runtime: an M
+// with a P, or who has stopped the world). Takes a lock, that of the pool, once
+// in a buffer. Usable in a signal handler if it has not interrupted a call.
+#ifndef MPG_TRACE_TRACE_STREAM_H_
+#define MPG_TRACE_TRACE_STREAM_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
+#include "base/clock.h"
+#include "trace/event.h"
+#include "trace/trace_buffer.h"
+#include "trace/trace_tables.h"
+
+namespace mpg {
+
+// The time of a trace. Null: CpuTicks, which must be a clock.
+using TraceClock = int64_t (*)();
+
+// In units of the file: CpuTicks / 16, some 5 ns.
+inline uint64_t TraceTime(TraceClock clock) {
+  const int64_t now =
+      ABSL_PREDICT_TRUE(clock == nullptr) ? CpuTicks() : clock();
+  return static_cast<uint64_t>(now) >> 4;
+}
+
+// Where streams get buffers and where they leave full ones.
+class TraceBufferSink {
+ public:
+  virtual TraceBuffer* TakeBuffer() = 0;  // null: no memory
+  virtual void PutFull(TraceBuffer* b) = 0;
+  virtual void Lost() = 0;  // an event found no memory
+
+ protected:
+  ~TraceBufferSink() = default;
+};
+
+class TraceStream {
+ public:
+  TraceStream(TraceBufferSink* sink, TraceClock clock)
+      : sink_(sink), clock_(clock) {}
+  TraceStream(const TraceStream&) = delete;
+  TraceStream& operator=(const TraceStream&) = delete;
+  ~TraceStream() { End(); }
+
+  // Events from here on are of tables' generation, and of thread `thread`; their
+  // time is after not_before. `tables` stays until End or the next Begin.
+  void Begin(TraceTables* tables, uint64_t thread, uint64_t not_before);
+  void End();
+
+  TraceTables* tables() const { return tables_; }
+
+  template <class... Args>
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void Emit(TraceEvent type, Args... args) {
+    static_assert(sizeof...(args) <= 5, "kMaxEventBytes");
+    // relaxed, here and below: a dying process reads what is complete.
+    uint8_t* p = pos_.load(std::memory_order_relaxed);
+    if (ABSL_PREDICT_FALSE(p == nullptr || p > limit_)) {
+      p = NextBuffer();
+      if (p == nullptr) return;
+    }
+    const uint64_t now = TraceTime(clock_);
+    // Cores' counters may differ a little.
+    const uint64_t passed = now > last_ ? now - last_ : 0;
+    last_ += passed;
+    *p++ = static_cast<uint8_t>(type);
+    p = PutVarint(p, passed);
+    ((p = PutVarint(p, static_cast<uint64_t>(args))), ...);
+    pos_.store(p, std::memory_order_relaxed);
+  }
+
+  // The number of the call stack whose innermost frame is `frame` (from
+  // __builtin_frame_address), on a stack that ends at `hi`. Follows frame
+  // pointers, as far as they lead upwards in the stack: code built without them
+  // shortens the result. 0: none.
+  uint64_t Stack(const void* frame, const void* hi);
+  // The stack that is this one address.
+  uint64_t StackOf(uintptr_t pc);
+
+  // For a dying process, on any thread: the buffer in use and how much of it is
+  // written; null: none.
+  const TraceBuffer* Peek(size_t* size) const;
+
+ private:
+  static constexpr size_t kMaxEventBytes = 1 + 6 * 10;
+  static constexpr uint32_t kFrames = 48;
+  static constexpr size_t kCache = 128;
+
+  uint8_t* NextBuffer();
+
+  std::atomic<uint8_t*> pos_{nullptr};  // null: no buffer
+  uint8_t* limit_ = nullptr;            // an event fits if it begins here
+  uint64_t last_ = 0;                   // time of the last event
+  TraceBufferSink* const sink_;
+  const TraceClock clock_;
+  TraceTables* tables_ = nullptr;  // null: between End and Begin
+  uint64_t thread_ = 0;
+  std::atomic<TraceBuffer*> buffer_{nullptr};
+  // Stacks seen lately, by innermost frame's place and return address.
+  const TraceStack* cache_[kCache] = {};
+};
+
+}  // namespace mpg
+
+#endif  // MPG_TRACE_TRACE_STREAM_H_
