@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <mutex>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -34,7 +35,7 @@ Note note;
 std::atomic<bool> requested{false};
 std::atomic<int> threads{0};
 std::atomic<bool> writing{false};
-pid_t process = 0;
+pid_t process = 0;  // the one whose thread waits
 
 uintptr_t InterruptedPc(const void* context) {
   const auto* uc = static_cast<const ucontext_t*>(context);
@@ -125,22 +126,24 @@ bool StartThread() {
 }  // namespace
 
 void InstallQuitHandler() {
-  static const bool installed = [] {
-    GetTracebackLevel();  // not in a process that dies
-    struct sigaction current;
-    if (sigaction(SIGQUIT, nullptr, &current) != 0 ||
-        (current.sa_flags & SA_SIGINFO) != 0 || current.sa_handler != SIG_DFL ||
-        !StartThread()) {
-      return false;
-    }
-    process = getpid();
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_sigaction = OnQuit;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-    return sigaction(SIGQUIT, &action, nullptr) == 0;
-  }();
-  (void)installed;
+  static std::mutex mu;
+  std::lock_guard<std::mutex> guard(mu);
+  // Once in a process; again in a child that was forked, where the thread is not.
+  if (process == getpid()) return;
+  process = getpid();
+  GetTracebackLevel();  // not in a process that dies
+  struct sigaction current;
+  if (sigaction(SIGQUIT, nullptr, &current) != 0) return;
+  const bool ours = (current.sa_flags & SA_SIGINFO) != 0
+                        ? current.sa_sigaction == OnQuit
+                        : current.sa_handler == SIG_DFL;
+  note.Clear();  // the parent's thread slept on it
+  if (!ours || !StartThread()) return;
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = OnQuit;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
+  sigaction(SIGQUIT, &action, nullptr);
 }
 
 int IdleQuitThreads() { return requested.load() ? 0 : threads.load(); }

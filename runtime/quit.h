@@ -11,7 +11,8 @@
 namespace mpg {
 namespace internal {
 
-// Once in the process: if SIGQUIT has its default action, takes it over.
+// If SIGQUIT has its default action, takes it over. Once in a process: a child that
+// was forked needs a thread of its own.
 void InstallQuitHandler();
 
 // 1 if there is a thread that waits for SIGQUIT: it wakes nobody. For deadlock

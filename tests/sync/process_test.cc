@@ -18,6 +18,12 @@
 #include "sync/wait_group.h"
 #include "tests/sync/util.h"
 
+#ifdef __SANITIZE_THREAD__
+// A process that had a Runtime keeps the thread that waits for SIGQUIT, and forks
+// with it here.
+extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
+#endif
+
 namespace mpg {
 namespace {
 
