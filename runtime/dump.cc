@@ -33,11 +33,11 @@ TracebackLevel ParseTracebackLevel(const char* text) {
 }
 
 std::string StateOf(const G* g, GStatus status) {
-  const ParkSite* site = g->site;  // once: it changes
-  if (status == GStatus::kWaiting && site != nullptr) {
-    return std::string(WaitReasonName(site->reason));
-  }
-  return std::string(GStatusName(status));
+  // Only of one that waits: coming back from a call changes it while the world
+  // is stopped. Once: after a fatal error nothing stands still.
+  const ParkSite* site = status == GStatus::kWaiting ? g->site : nullptr;
+  return std::string(site != nullptr ? WaitReasonName(site->reason)
+                                     : GStatusName(status));
 }
 
 bool OnStackOf(const G* g, const Context& ctx) {
