@@ -1,10 +1,12 @@
 #include "trace/trace_collector.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -69,13 +71,33 @@ absl::Status TraceCollector::Do(absl::AnyInvocable<absl::Status()> fn)
   commands_last_ = &command.next;
   const bool start = !thread_;
   thread_ = true;
-  if (start) {
-    std::thread([this] { Loop(); }).detach();
-  } else {
+  if (!start) {
     wake_.WakeupIfClear();
+  } else if (absl::Status started = StartThread(); !started.ok()) {
+    commands_ = nullptr;
+    commands_last_ = &commands_;
+    thread_ = false;
+    commands_mu_.Unlock();
+    return started;
   }
   Park(command.waiter, &kSite, &commands_mu_, &command);
   return std::move(command.status);
+}
+
+// With all signals blocked: they are for the program's threads.
+absl::Status TraceCollector::StartThread() {
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  int error = 0;
+  try {
+    std::thread([this] { Loop(); }).detach();
+  } catch (const std::system_error& e) {
+    error = e.code().value();
+  }
+  pthread_sigmask(SIG_SETMASK, &old, nullptr);
+  return error == 0 ? absl::OkStatus()
+                    : absl::ErrnoToStatus(error, "no thread for the trace");
 }
 
 bool TraceCollector::AbandonCommand(Waiter*, void* arg) {
@@ -148,6 +170,8 @@ absl::Status TraceCollector::StartFile(const std::string& path) {
     }
     std::FILE* f = std::fopen(path.c_str(), "wbe");
     if (f == nullptr) return ErrorOf("cannot create", path, errno);
+    // A fork's child must have nothing of it to write.
+    std::setvbuf(f, nullptr, _IONBF, 0);
     if (!Producing()) Begin();
     Advance(true, [&] {  // the file begins with a generation
       file_ = f;

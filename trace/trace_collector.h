@@ -99,6 +99,7 @@ class TraceCollector final : public TraceBufferSink {
   static bool AbandonCommand(Waiter* w, void* arg);
 
   absl::Status Do(absl::AnyInvocable<absl::Status()> fn);
+  absl::Status StartThread();
   // Everything below: on the collector's thread.
   void Loop();
   Command* NextCommand();

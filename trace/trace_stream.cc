@@ -51,7 +51,7 @@ __attribute__((no_sanitize("address", "thread"))) uint64_t TraceStream::Stack(
     const void* frame, const void* hi) {
   const auto end = reinterpret_cast<uintptr_t>(hi);
   auto fp = reinterpret_cast<uintptr_t>(frame);
-  if (fp % sizeof(uintptr_t) != 0 || fp >= end ||
+  if (fp == 0 || fp % sizeof(uintptr_t) != 0 || fp >= end ||
       end - fp < 2 * sizeof(uintptr_t)) {
     return 0;
   }

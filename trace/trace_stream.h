@@ -81,7 +81,7 @@ class TraceStream {
   // The number of the call stack whose innermost frame is `frame` (from
   // __builtin_frame_address), on a stack that ends at `hi`. Follows frame
   // pointers, as far as they lead upwards in the stack: code built without them
-  // shortens the result. 0: none.
+  // shortens the result. 0: none, as for a null frame.
   uint64_t Stack(const void* frame, const void* hi);
   // The stack that is this one address.
   uint64_t StackOf(uintptr_t pc);
