@@ -64,7 +64,7 @@ bool ThreadCanSpin(Waiter*, int iteration) {
   return many_cpus && iteration < 4;
 }
 
-void ThreadSpawn(Waiter*, absl::AnyInvocable<void()> fn) {
+void ThreadSpawn(Waiter*, absl::AnyInvocable<void()> fn, uintptr_t) {
   std::thread(std::move(fn)).detach();
 }
 

@@ -32,6 +32,7 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "absl/functional/any_invocable.h"
+#include "base/closure_origin.h"
 #include "base/lock.h"
 #include "base/thread_state.h"
 #include "base/wait_reason.h"
@@ -67,7 +68,8 @@ struct WaiterOps {
   void (*ready_and_yield)(Waiter* w);
   void (*preempt)(Waiter* w);
   bool (*can_spin)(Waiter* w, int iteration);
-  void (*spawn)(Waiter* w, absl::AnyInvocable<void()> fn);
+  // `origin`: ClosureOrigin of what fn wraps.
+  void (*spawn)(Waiter* w, absl::AnyInvocable<void()> fn, uintptr_t origin);
 };
 
 struct Waiter {
@@ -138,9 +140,11 @@ void DoSpin();
 
 // Starts fn concurrently: a goroutine under a scheduler, else a std::thread
 // (detached). An exception that leaves fn ends the program.
-inline void SpawnConcurrent(absl::AnyInvocable<void()> fn) {
+template <class F>
+void SpawnConcurrent(F&& fn) {
   Waiter* w = CurrentWaiter();
-  w->ops->spawn(w, std::move(fn));
+  const uintptr_t origin = ClosureOrigin<std::decay_t<F>>(fn);
+  w->ops->spawn(w, std::forward<F>(fn), origin);
 }
 
 }  // namespace mpg

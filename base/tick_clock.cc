@@ -48,11 +48,6 @@ bool ReadClockSource() {
 #endif
 }
 
-bool CounterIsClock() {
-  static const bool is = ReadClockSource();
-  return is;
-}
-
 struct Moment {
   uint64_t ticks;  // taken before ns
   int64_t ns;
@@ -94,6 +89,11 @@ void Measure(const Moment& now) {
 }
 
 }  // namespace
+
+bool CounterIsClock() {
+  static const bool is = ReadClockSource();
+  return is;
+}
 
 int64_t TickClock::Look() {
   if (!CounterIsClock()) return NanoTime();

@@ -20,6 +20,9 @@
 
 namespace mpg {
 
+// CpuTicks counts time: at one rate, and alike on all cores.
+bool CounterIsClock();
+
 class TickClock {
  public:
   // Nanoseconds, comparable with NanoTime.

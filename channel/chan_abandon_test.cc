@@ -89,7 +89,7 @@ class FakeGoroutine : public Waiter {
   }
   static void DoPreempt(Waiter*) {}
   static bool DoCanSpin(Waiter*, int) { return false; }
-  static void DoSpawn(Waiter*, absl::AnyInvocable<void()>) {}
+  static void DoSpawn(Waiter*, absl::AnyInvocable<void()>, uintptr_t) {}
   static constexpr WaiterOps kOps = {DoPark,    DoReady,   DoReady,
                                      DoPreempt, DoCanSpin, DoSpawn};
 

@@ -27,6 +27,15 @@ _Unwind_Reason_Code AddFrame(_Unwind_Context* context, void* arg) {
   return _URC_NO_REASON;
 }
 
+std::string FormatFrame(const std::string& name, const void* pc) {
+  // Names of functions come with their parameter types; of C functions without.
+  const bool has_parameters = name.find('(') != std::string::npos;
+  return absl::StrCat(name, has_parameters ? "" : "(...)", "\n\t", PlaceOf(pc),
+                      "\n");
+}
+
+}  // namespace
+
 std::string PlaceOf(const void* pc) {
   Dl_info info;
   if (dladdr(pc, &info) == 0 || info.dli_fname == nullptr) {
@@ -36,15 +45,6 @@ std::string PlaceOf(const void* pc) {
                            reinterpret_cast<uintptr_t>(info.dli_fbase);
   return absl::StrCat(info.dli_fname, "+0x", absl::Hex(offset));
 }
-
-std::string FormatFrame(const std::string& name, const void* pc) {
-  // Names of functions come with their parameter types; of C functions without.
-  const bool has_parameters = name.find('(') != std::string::npos;
-  return absl::StrCat(name, has_parameters ? "" : "(...)", "\n\t", PlaceOf(pc),
-                      "\n");
-}
-
-}  // namespace
 
 std::string FunctionName(const void* pc) {
   char name[1024];

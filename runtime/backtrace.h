@@ -31,6 +31,9 @@ std::string FunctionName(const void* pc);
 // It is a function of the scheduler itself, which dumps leave out.
 bool IsSchedulerFunction(absl::string_view name);
 
+// "binary+0x1234".
+std::string PlaceOf(const void* pc);
+
 // "func(...)\n\tbinary+0x1234\n" for one address.
 std::string FormatPc(const void* pc);
 

@@ -35,7 +35,7 @@ constexpr int kSanitizerThreads = 0;
 int64_t HelplessThreads() {
   int64_t n = ParkedThreads() + kSanitizerThreads + IdleServiceThreads() +
               IdleSignalThreads();
-  n += IdleQuitThreads() + IdleDebugThreads();
+  n += IdleQuitThreads() + IdleDebugThreads() + IdleTraceThreads();
   bool busy = false;
   ForEachSched([&](Sched* s) {
     // Ms: all asleep, idle, keeping the time or waiting for their locked

@@ -334,8 +334,12 @@ ABSL_ATTRIBUTE_NO_SANITIZE_THREAD void PrintOthers(
 }
 
 void DumpOnFatalError() {
-  if (GetTracebackLevel() == TracebackLevel::kNone) return;
+  if (GetTracebackLevel() == TracebackLevel::kNone) {
+    TraceDies();
+    return;
+  }
   FreezeWorlds(kFreezeNs, /*may_start=*/false);
+  TraceDies();
   G* const self = CurrentOrCallingG();
   if (self != nullptr) {
     GoroutineRecord record;

@@ -101,7 +101,16 @@ struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   const void* gopc = nullptr;      // where it was created
   OwnerCell<M*> lockedm;           // LockOSThread; read by dumps
   struct GExtra* extra = nullptr;  // rarely used things; null for most
-  G* batch_link = nullptr;         // CentralFreeList
+  union {
+    G* batch_link = nullptr;  // CentralFreeList; of a dead one
+    // Of a live one. Its owner's, or changed under SchedTrace::mu. A trace knows
+    // the goroutine if the epoch is the trace's: bit 31 is set in those, so the
+    // upper half of a batch_link is none, and a death makes it 0.
+    struct {
+      uint32_t seq;  // of its events in this generation
+      uint32_t epoch;
+    } trace;
+  };
   ClosureSlot fn;
 
   SanFiber* San() { return this; }

@@ -27,6 +27,7 @@
 
 #include "absl/base/attributes.h"
 #include "absl/strings/string_view.h"
+#include "base/closure_origin.h"
 #include "runtime/spawn.h"
 
 namespace mpg {
@@ -43,12 +44,20 @@ namespace internal {
 
 // f(args...) as something to call once; arguments are copied or moved in, as
 // std::thread does; std::ref passes a reference.
+template <class F, class Tuple>
+struct BoundCall {
+  F f;
+  Tuple args;
+
+  void operator()() { std::apply(std::move(f), std::move(args)); }
+  uintptr_t Origin() const { return ClosureOrigin(f); }
+};
+
 template <class F, class... Args>
 auto BindClosure(F&& f, Args&&... args) {
-  return [f = std::decay_t<F>(std::forward<F>(f)),
-          t = std::make_tuple(std::forward<Args>(args)...)]() mutable {
-    std::apply(std::move(f), std::move(t));
-  };
+  using Tuple = decltype(std::make_tuple(std::forward<Args>(args)...));
+  return BoundCall<std::decay_t<F>, Tuple>{
+      std::forward<F>(f), std::make_tuple(std::forward<Args>(args)...)};
 }
 
 template <class F, class... Args>

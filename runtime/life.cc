@@ -21,6 +21,7 @@
 #include "runtime/sched.h"
 #include "runtime/sysmon_host.h"
 #include "runtime/timer_service.h"
+#include "runtime/trace_asked.h"
 #include "runtime/wait_clock.h"
 
 namespace mpg {
@@ -111,6 +112,7 @@ Sched::Sched(const RuntimeOptions& o)
   InstallOverflowHandler();
   InstallQuitHandler();
   ServeDebugIfAsked();
+  TraceIfAsked();
   if (options.async_preempt || o.stall_report > absl::ZeroDuration()) {
     InstallPreemptHandler();
   }
@@ -126,12 +128,14 @@ Sched::Sched(const RuntimeOptions& o)
 }
 
 void Sched::Start() {
+  TraceStarts(this);
   sysmon_thread = std::thread([this] { sysmon->Run(); });
   RuntimeLockGuard guard(scheds_mu);
   AllScheds().push_back(this);
 }
 
 bool Sched::End() {
+  TraceEnds(this);
   {
     RuntimeLockGuard guard(scheds_mu);
     KeepFigures(this);
@@ -145,6 +149,7 @@ bool Sched::End() {
   sysmon->Stop();
   sysmon_thread.join();
   const bool all_left = AwaitThreads();
+  TraceHasEnded(this);
   JoinDeadThreads();
   // Before the stacks that sleepers' timers lie on go.
   for (int i = 0; i < allp_used.load(); ++i) {
@@ -241,7 +246,7 @@ void Sched::AbandonAll() {
       const GStatus status = g->status.load(std::memory_order_acquire);
       if (status == GStatus::kSyscall) return;  // in a thread left behind
       if (status == GStatus::kRunnable && !g->stack) {
-        g->fn.discard(&g->fn);
+        g->fn.manage(&g->fn, ClosureOp::kDiscard);
       } else if (status == GStatus::kRunnable) {
         ForgetReadied(g);
       }

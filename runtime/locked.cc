@@ -54,6 +54,7 @@ void Sched::StartLockedM(M* m, G* g) {
   ForgetReadied(g);
   g->site = nullptr;
   SetGStatus(g, GStatus::kRunnable, GStatus::kWaiting);
+  g->trace = {};  // runnable for ever, if a trace has seen it
   HandoffP(p);
 }
 

@@ -7,11 +7,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "base/note.h"
 #include "runtime/g.h"
 #include "runtime/owner_cell.h"
 #include "runtime/p.h"
+#include "trace/trace_stream.h"
 
 namespace mpg {
 namespace internal {
@@ -47,10 +49,13 @@ struct M {
   EhState* eh = nullptr;  // __cxa_get_globals() of this thread
   int* errno_place = nullptr;
   const int32_t* locks = nullptr;  // ThreadState::locks of this thread
-  G* picked = nullptr;  // chosen by a goroutine for g0 to run next
+  G* picked = nullptr;             // chosen by a goroutine for g0 to run next
   // A goroutine of this M uses its P, which a signal must not take away now: see
   // UsingP.
   bool using_p = false;
+  // Where its events go while it has a P; null: there is no trace. See
+  // trace_sched.h.
+  TraceStream* trace = nullptr;
   // Where the goroutine in a system call entered it; while it is kSyscall.
   // Go: g.syscallsp, syscallbp, syscallpc.
   Context call;
@@ -70,6 +75,7 @@ struct M {
   std::atomic<MState> state{MState::kActive};
   std::atomic<M*> idle_link{nullptr};  // Sched::idle_ms
   int32_t tid = 0;
+  std::unique_ptr<TraceStream> trace_stream;  // Sched::mu; made when needed
 };
 
 // Marks where code on a goroutine's stack uses the P of its M. A signal that

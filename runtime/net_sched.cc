@@ -3,6 +3,7 @@
 #include "runtime/latency.h"
 #include "runtime/netpoll.h"
 #include "runtime/sched.h"
+#include "runtime/trace_hooks.h"
 
 namespace mpg {
 namespace internal {
@@ -37,6 +38,7 @@ bool Sched::PollNetworkInto(P* p) {
       return;
     }
     SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+    if (Traced(p->m)) TraceGoUnblock(p->m, g, nullptr);
     BecomesRunnable(p, g);
     p->runq.Put<kSpawnLimit>(g, false, SpillTo(p));
     ++n;

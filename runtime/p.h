@@ -100,6 +100,7 @@ struct MPG_CACHELINE_ALIGNED P {
   OwnerCounter net_ready;   // goroutines that the network has readied
   TimeHistogram latencies;  // from runnable to running, of those timed
   LocalQueue runq;
+  uint32_t trace_seq = 0;  // of its events in this generation of a trace; owner
 };
 
 }  // namespace internal

@@ -14,6 +14,7 @@
 #include "runtime/shuffle.h"
 #include "runtime/spawn.h"
 #include "runtime/switch_to.h"
+#include "runtime/trace_hooks.h"
 
 namespace mpg {
 namespace internal {
@@ -38,6 +39,7 @@ void ParkAfterSwitch(M* m, G* prev) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   if (ABSL_PREDICT_FALSE(site->commit != nullptr) && !site->commit(prev, arg)) {
     SetGStatus(prev, GStatus::kWaiting, GStatus::kRunnable);
     P* p = m->p;
+    if (Traced(m)) TraceGoUnblock(m, prev, __builtin_frame_address(0));
     BecomesRunnable(p, prev);
     p->runq.Put(prev, true, SpillTo(p));
     return;
@@ -55,6 +57,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void DoPark(G* g, const ParkSite* site,
   // relaxed: see Sched::wait_clock.
   g->wait_since = g->sched->wait_clock.load(std::memory_order_relaxed);
   SetGStatus(g, GStatus::kRunning, GStatus::kWaiting);
+  if (Traced(m)) TraceGoBlock(m, g, site->reason, __builtin_frame_address(0));
   LeaveFor(m, g, PickSuccessor(m), ParkAfterSwitch);
 }
 
@@ -102,12 +105,13 @@ void GoroutineReady(Waiter* w) {
                         m->p.Get() != nullptr)) {
     UsingP using_p(m);
     SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+    if (Traced(m)) TraceGoUnblock(m, g, __builtin_frame_address(0));
     PutReady(m->p, g);
     return;
   }
   Sched* s = g->sched;
   ForeignCall call(s);  // before the status says that g may be abandoned
-  SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+  ReadyWithoutP(g);
   s->Inject(g);
 }
 
@@ -126,6 +130,11 @@ void GoroutineReadyAndYield(Waiter* w) {
   SetGStatus(self, GStatus::kRunning, GStatus::kRunnable);
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   P* p = m->p;
+  if (Traced(m)) {
+    TraceGoUnblock(m, g, __builtin_frame_address(0));
+    // Go: goyield counts as a preemption.
+    TraceGoStop(m, self, TraceName::kPreempted, __builtin_frame_address(0));
+  }
   BecomesRunnable(p, g);
   p->runq.Put(g, true, SpillTo(p));
   // Go: goyield puts the caller at the local queue's end.
@@ -146,6 +155,9 @@ void GoroutinePreempt(Waiter* w) {
   // Before the P is used: see UsingP.
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
   m->p->yields.Add(1);
+  if (Traced(m)) {
+    TraceGoStop(m, g, TraceName::kPreempted, __builtin_frame_address(0));
+  }
   // Go: gopreempt_m puts it on the global queue, so that all others come first.
   LeaveFor(m, g, &m->g0, PutGlobalAfterSwitch);
 }
@@ -164,9 +176,19 @@ bool GoroutineCanSpin(Waiter* w, int iteration) {
   return static_cast<G*>(w)->m->p->runq.Size() == 0;
 }
 
-void GoroutineSpawn(Waiter* w, absl::AnyInvocable<void()> fn) {
+// A closure whose type has been erased.
+struct NamedClosure {
+  absl::AnyInvocable<void()> fn;
+  uintptr_t origin;
+
+  void operator()() { fn(); }
+  uintptr_t Origin() const { return origin; }
+};
+
+void GoroutineSpawn(Waiter* w, absl::AnyInvocable<void()> fn,
+                    uintptr_t origin) {
   SpawnClosure(static_cast<G*>(w)->sched, __builtin_return_address(0),
-               std::move(fn));
+               NamedClosure{std::move(fn), origin});
 }
 
 }  // namespace
@@ -233,6 +255,7 @@ void ReadyInTurn(Waiter* w) {
   if (Bubble* bubble = DurableBubble(g)) bubble->Unblocked();
   UsingP using_p(m);
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
+  if (Traced(m)) TraceGoUnblock(m, g, __builtin_frame_address(0));
   PutReady(m->p, g, /*next=*/m->p->runq.Empty());
 }
 
@@ -258,6 +281,9 @@ void Yield(G* g) {
       !m->p->interrupt.load(std::memory_order_relaxed)) {
     SetGStatus(g, GStatus::kRunnable, GStatus::kRunning);
     return;  // nobody else wants to run
+  }
+  if (Traced(m)) {
+    TraceGoStop(m, g, TraceName::kGosched, __builtin_frame_address(0));
   }
   LeaveFor(m, g, next, RequeueAfterSwitch);
 }
@@ -285,6 +311,7 @@ void EndAfterSwitch(M* m, G* prev) {
 void EndGoroutine(G* g) {
   M* m = g->m;
   SetGStatus(g, GStatus::kRunning, GStatus::kDead);
+  if (Traced(m)) TraceGoDestroy(m, g);
   P* p = m->p;  // after that: see UsingP
   // relaxed: see P::interrupt.
   const bool plain = g->flags == 0 && g->extra == nullptr &&
@@ -303,6 +330,7 @@ void EndGoroutine(G* g) {
     SetCurrent(m, next);
     *m->errno_place = 0;
     m->sched->FreeG(p, g);
+    if (Traced(m)) TraceGoStart(m, next);
     // Last: see UsingP.
     SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
     return;
@@ -314,6 +342,7 @@ void EndGoroutine(G* g) {
     next = &m->g0;
   } else {
     SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
+    if (Traced(m)) TraceGoStart(m, next);
   }
   m->after = EndAfterSwitch;
   m->after_g = g;
@@ -343,6 +372,7 @@ void EndGoroutineByUnwinding(G* g) {
   // A catch (...) that rethrew has counted an exception that nobody catches.
   *m->eh = EhState();
   SetGStatus(g, GStatus::kRunning, GStatus::kDead);
+  if (Traced(m)) TraceGoDestroy(m, g);
   m->after = EndAfterSwitch;
   m->after_g = g;
   SwitchTo(m, g, &m->g0, /*from_dies=*/true);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <functional>
 
 #if defined(MPG_ASAN)
 #include <sanitizer/asan_interface.h>
@@ -18,6 +19,7 @@
 #include "runtime/latency.h"
 #include "runtime/sched.h"
 #include "runtime/switch_to.h"
+#include "runtime/trace_hooks.h"
 
 namespace mpg {
 namespace internal {
@@ -154,6 +156,11 @@ void Sched::SleepInHandler(M* m, G* g, M* heir) {
   const bool timed = --own->until_timed == 0;
   if (timed) own->until_timed = 1 + own->rand.Below(2 * kTimedEvery - 1);
   const int64_t since = timed ? NanoTime() : 0;
+  if (Traced(m)) {
+    // What was interrupted may use the frame pointer for something else.
+    const bool has_frame = std::less<>()(g->ctx.sp, g->ctx.bp);
+    TraceGoStop(m, g, TraceName::kPreempted, has_frame ? g->ctx.bp : nullptr);
+  }
   m->in_handler.store(AsleepInHandler::kAsleep);
   heir->nextp = ReleaseP(m);
   // Not Inject, which might start a thread: heir looks at the queue. From here on
@@ -167,6 +174,7 @@ void Sched::SleepInHandler(M* m, G* g, M* heir) {
   if (p == nullptr) AbandonInHandler(m, g);
   m->nextp = nullptr;
   AcquireP(m, p);
+  if (Traced(m)) TraceGoStart(m, g);
   if (timed) p->latencies.Record(NanoTime() - since);
   g->flags &= ~kGFlagInHandler;
   g->site = site;

@@ -68,6 +68,7 @@ void Sched::ScheduleLoop(M* m) {
 void Execute(M* m, G* g) {
   StartsToRun(m->p, g);
   SetGStatus(g, GStatus::kRunnable, GStatus::kRunning);
+  if (Traced(m)) TraceGoStart(m, g);
   SwitchTo(m, &m->g0, g);
   AfterSwitch(&m->g0);
 }

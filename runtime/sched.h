@@ -46,8 +46,9 @@
 //   first (net_waiters, seq_cst) and goes on running others sees to a keeper as
 //   with T2. Busy Ps poll before they look for work elsewhere, sysmon every 10 ms.
 //
-// Lock order: world (a goroutine lock), then mu; the locks of the queues, free
-// lists and stack pools are leaves. Nothing is called out to under any of them.
+// Lock order: world (a goroutine lock), then mu, then trace.mu; the locks of the
+// queues, free lists, stack pools and trace buffers are leaves. Nothing is called
+// out to under any of them.
 #ifndef MPG_RUNTIME_SCHED_H_
 #define MPG_RUNTIME_SCHED_H_
 
@@ -80,6 +81,7 @@
 #include "runtime/stack/stack.h"
 #include "runtime/stall.h"
 #include "runtime/time_histogram.h"
+#include "runtime/trace_sched.h"
 #include "runtime/world.h"
 #include "sysmon/sysmon.h"
 #include "timer/timekeeper.h"
@@ -136,6 +138,8 @@ struct Sched {
   void Inject(G* g);  // any thread: global queue, and WakeP
   int64_t LiveGoroutines() const;
   void ForEachG(absl::FunctionRef<void(G*)> fn);
+  static void ForEachIn(const std::vector<G*>& blocks,
+                        absl::FunctionRef<void(G*)> fn);
   // For a dying process: does not wait for a lock for ever.
   void ForEachGRacy(absl::FunctionRef<void(G*)> fn);
 
@@ -187,6 +191,7 @@ struct Sched {
   void RecycleM(M* m, MState state);
   void HandoffP(P* p);
   void AcquireP(M* m, P* p);
+  void BindP(M* m, P* p);  // AcquireP without an event
   P* ReleaseP(M* m);
   void PutIdleP(P* p);
   bool MustLeave(const M* m) const;
@@ -258,7 +263,10 @@ struct Sched {
   void StopSyscallPs();
   void StopP(P* p);
   void ProcResize(int n);
+  void KeepP(M* m, int procs);
   void RunSafePoint(P* p);
+
+  SchedTrace trace;
 
   // --- Life (life.cc).
   const int64_t start_time;
@@ -326,8 +334,6 @@ struct Sched {
 
  private:
   G* NewGBlock();
-  static void ForEachIn(const std::vector<G*>& blocks,
-                        absl::FunctionRef<void(G*)> fn);
 };
 
 // Counts a thread that works on `s` without a P of it; ~Sched waits for it.

@@ -14,6 +14,7 @@
 #include "runtime/bubble.h"
 #include "runtime/latency.h"
 #include "runtime/sched.h"
+#include "runtime/trace_hooks.h"
 
 namespace mpg {
 namespace internal {
@@ -245,6 +246,7 @@ void CommitSpawn(ClosureSlot* slot, const void* pc) {
   {
     UsingP using_p(m);
     SetGStatus(g, GStatus::kIdle, GStatus::kRunnable);
+    if (Traced(m)) TraceGoCreate(m, g, __builtin_frame_address(0));
     PutReady(m->p, g);
   }
   PreemptPoint(m->curg);

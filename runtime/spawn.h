@@ -7,6 +7,7 @@
 #define MPG_RUNTIME_SPAWN_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <string>
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include "absl/base/attributes.h"
+#include "base/closure_origin.h"
 
 namespace mpg {
 namespace internal {
@@ -24,10 +26,13 @@ struct Sched;
 // Closures up to this size live in the goroutine's descriptor.
 inline constexpr size_t kInlineClosureSize = 64;
 
+enum class ClosureOp { kDiscard, kOrigin };
+
 // The part of a goroutine's descriptor that holds what it is to run.
 struct ClosureSlot {
-  void (*run)(ClosureSlot*) = nullptr;      // runs the closure, destroys it
-  void (*discard)(ClosureSlot*) = nullptr;  // destroys it unrun
+  void (*run)(ClosureSlot*) = nullptr;  // runs the closure, destroys it
+  // Destroys it unrun, or returns its ClosureOrigin.
+  uintptr_t (*manage)(ClosureSlot*, ClosureOp) = nullptr;
   alignas(16) unsigned char bytes[kInlineClosureSize];
 };
 
@@ -60,6 +65,11 @@ struct ClosureIn {
     } else {
       delete Get(slot);
     }
+  }
+  static uintptr_t Manage(ClosureSlot* slot, ClosureOp op) {
+    if (op == ClosureOp::kOrigin) return ClosureOrigin(*Get(slot));
+    Discard(slot);
+    return 0;
   }
   static void Run(ClosureSlot* slot) {
     // Destroyed also when Goexit unwinds.
@@ -97,7 +107,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void FillSlot(ClosureSlot* slot, F&& f) {
     canceler.slot = nullptr;
   }
   slot->run = &ClosureIn<Fn, kInline>::Run;
-  slot->discard = &ClosureIn<Fn, kInline>::Discard;
+  slot->manage = &ClosureIn<Fn, kInline>::Manage;
 }
 
 template <class F>

@@ -12,6 +12,7 @@
 #include "base/panic.h"
 #include "runtime/goroutine.h"
 #include "runtime/sched.h"
+#include "runtime/trace_hooks.h"
 
 namespace mpg {
 namespace internal {
@@ -101,14 +102,13 @@ void Sched::StartTheWorldWithLock(int new_procs) {
   M* m = CurrentM();
   M* self =
       m != nullptr && m->sched == this && m->p.Get() != nullptr ? m : nullptr;
+  const int known_procs = allp_used.load();
   ProcResize(new_procs);
   if (self != nullptr) {
-    P* p = self->p;
-    if (p->id >= new_procs) {
-      p->m = nullptr;
-      p = allp[0];
+    for (int i = known_procs; i < new_procs && Traced(self); ++i) {
+      TraceNewProc(self, allp[i]);
     }
-    AcquireP(self, p);
+    KeepP(self, new_procs);
   }
   std::vector<P*> with_work;
   {
@@ -132,6 +132,20 @@ void Sched::StartTheWorldWithLock(int new_procs) {
   if (TimersUnkept()) WakeP();
   NotifyIdle();
   pause_times.Record(NanoTime() - stop_began);
+}
+
+// The caller, who has stopped the world, goes on with its P or, if that is gone,
+// with another.
+void Sched::KeepP(M* m, int procs) {
+  P* const p = m->p;
+  if (p->id < procs) {
+    BindP(m, p);
+    return;
+  }
+  if (Traced(m)) TraceProcLost(m, __builtin_frame_address(0));
+  p->m = nullptr;
+  AcquireP(m, allp[0]);
+  if (Traced(m)) TraceProcFound(m);
 }
 
 // Go: procresize. The world is stopped.
@@ -193,11 +207,13 @@ void Sched::ForEachP(P* own, absl::FunctionRef<void(P*)> fn) {
 }  // namespace internal
 
 void StopTheWorld(absl::string_view reason) {
-  (void)reason;  // for traces
   internal::G* g = internal::CurrentGOrPanic();
   internal::Sched* s = g->sched;
   s->world.Acquire();
   NoPreempt no_preempt;  // keep this P
+  if (internal::Traced(g->m)) {
+    TraceStopBegin(g->m, reason, __builtin_frame_address(0));
+  }
   s->StopTheWorldWithLock(g->m->p);
 }
 
@@ -206,6 +222,8 @@ void StartTheWorld() {
   {
     NoPreempt no_preempt;
     s->StartTheWorldWithLock(s->gomaxprocs.load());
+    internal::M* const m = internal::CurrentM();
+    if (internal::Traced(m)) TraceStopEnd(m);
   }
   s->world.Release();
 }
@@ -220,8 +238,15 @@ int GOMAXPROCS(int n) {
   const int previous = s->gomaxprocs.load();
   {
     NoPreempt no_preempt;  // keep this P
-    s->StopTheWorldWithLock(g->m->p);
+    internal::M* const m = g->m;
+    const void* const frame = __builtin_frame_address(0);
+    if (internal::Traced(m)) TraceStopBegin(m, "GOMAXPROCS", frame);
+    s->StopTheWorldWithLock(m->p);
     s->StartTheWorldWithLock(n);
+    if (internal::Traced(m)) {
+      TraceProcsChange(m, n, frame);
+      TraceStopEnd(m);
+    }
   }
   s->world.Release();
   return previous;

@@ -22,6 +22,7 @@
 #include "runtime/m.h"
 #include "runtime/p.h"
 #include "runtime/sched.h"
+#include "runtime/trace_hooks.h"
 
 namespace mpg {
 namespace internal {
@@ -70,6 +71,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void LeaveFor(M* m, G* g, G* next,
   }
   m->after = after;
   m->after_g = g;
+  if (next != &m->g0 && Traced(m)) TraceGoStart(m, next);
   SwitchTo(m, g, next);
   AfterSwitch(g);
 }

@@ -12,6 +12,7 @@
 #include "runtime/goroutine.h"
 #include "runtime/sched.h"
 #include "runtime/switch_to.h"
+#include "runtime/trace_hooks.h"
 
 namespace mpg {
 namespace internal {
@@ -27,6 +28,9 @@ ABSL_ATTRIBUTE_NOINLINE M* LeaveM0(G* g) {
   m->retired = true;
   g->site = nullptr;
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
+  if (Traced(m)) {
+    TraceGoStop(m, g, TraceName::kPreempted, __builtin_frame_address(0));
+  }
   LeaveFor(m, g, &m->g0, PutGlobal);
   return g->m;
 }
@@ -49,6 +53,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline M* BeginCall(const Context& caller) {
   // relaxed: see Sched::wait_clock.
   g->wait_since = g->sched->wait_clock.load(std::memory_order_relaxed);
   SetGStatus(g, GStatus::kRunning, GStatus::kSyscall);
+  if (Traced(m)) TraceSyscallBegin(m, __builtin_frame_address(0));
   t->m = nullptr;
   t->current = nullptr;
   t->syscall_m = m;
@@ -56,7 +61,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline M* BeginCall(const Context& caller) {
 }
 
 void RequeueAfterCall(M* m, G* prev) {
-  SetGStatus(prev, GStatus::kSyscall, GStatus::kRunnable);
+  EndCallWithoutP(m, prev);
   m->sched->Inject(prev);
 }
 
@@ -71,6 +76,7 @@ ABSL_ATTRIBUTE_NOINLINE void ExitSlow(M* m, G* g) {
   if (i >= 0) {
     s->sysmon->Wakeup();
     s->AcquireP(m, s->allp[i]);
+    if (Traced(m)) TraceSyscallEndBlocked(m, g);
     SetGStatus(g, GStatus::kSyscall, GStatus::kRunning);
   }
   errno = saved_errno;
@@ -113,6 +119,7 @@ void ExitSyscall(M* m) {
                                             in_call, PStatus::kRunning,
                                             std::memory_order_acq_rel,
                                             std::memory_order_relaxed))) {
+    if (Traced(m)) TraceSyscallEnd(m, g, p, p->m);
     if (ABSL_PREDICT_FALSE(p->m != m)) {
       p->m = m;
       p->schedtick = p->schedtick + 1;
@@ -139,6 +146,7 @@ bool Sched::RetakeSyscallP(P* p) {
                                          std::memory_order_relaxed)) {
     return false;
   }
+  TraceProcSteal(p, p->m);
   p->m = nullptr;
   p->syscalltick = p->syscalltick + 1;
   return true;

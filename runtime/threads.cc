@@ -13,6 +13,7 @@
 #include "base/panic.h"
 #include "runtime/overflow.h"
 #include "runtime/sched.h"
+#include "runtime/trace_hooks.h"
 
 namespace mpg {
 namespace internal {
@@ -66,6 +67,11 @@ void Sched::DetachThread() {
 }
 
 void Sched::AcquireP(M* m, P* p) {
+  BindP(m, p);
+  if (Traced(m)) TraceProcStart(m);
+}
+
+void Sched::BindP(M* m, P* p) {
   m->p = p;
   p->m = m;
   // What sysmon has seen of it was under another M: a new time slice begins.
@@ -76,6 +82,7 @@ void Sched::AcquireP(M* m, P* p) {
 
 P* Sched::ReleaseP(M* m) {
   P* p = m->p;
+  if (Traced(m)) TraceProcStop(m);
   m->p = nullptr;
   p->m = nullptr;
   p->status.store(PStatus::kIdle, std::memory_order_release);  // as above
@@ -229,6 +236,7 @@ M* Sched::AllocM() {
   if (free_ms.empty()) {
     m = new M(this, next_mid++, &kG0Ops);
     allm.push_back(m);
+    TraceNewM(m);
   } else {
     m = free_ms.back();
     free_ms.pop_back();
@@ -254,6 +262,7 @@ M* Sched::AllocM0() {
   M* m = new M(this, next_mid++, &kG0Ops);
   m->is_m0 = true;
   allm.push_back(m);
+  TraceNewM(m);
   used_m0s.push_back(m);
   return m;
 }

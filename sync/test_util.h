@@ -96,7 +96,7 @@ class ScriptedWaiter : public Waiter {
       DoReady,
       [](Waiter*) {},
       [](Waiter*, int) { return false; },
-      [](Waiter*, absl::AnyInvocable<void()>) {},
+      [](Waiter*, absl::AnyInvocable<void()>, uintptr_t) {},
   };
 };
 

@@ -30,6 +30,7 @@
 #include <utility>
 
 #include "absl/base/optimization.h"
+#include "base/closure_origin.h"
 #include "base/park.h"
 
 namespace mpg {
@@ -110,6 +111,8 @@ class WaitGroup {
   struct Task {
     WaitGroup* wg;
     F fn;
+
+    uintptr_t Origin() const { return ClosureOrigin(fn); }
     void operator()() {
       DoneAtEnd done{wg};
       F local = std::move(fn);

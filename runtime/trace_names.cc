@@ -1,0 +1,105 @@
+#include "runtime/trace_names.h"
+
+#include <cxxabi.h>
+#include <stdlib.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "base/closure_origin.h"
+#include "runtime/backtrace.h"
+
+namespace mpg {
+namespace internal {
+namespace {
+
+// The type that TextOfType means: a mangled name, or "... [with F = type]" (gcc),
+// "... [F = type]" (clang).
+std::string TypeOf(const char* text) {
+  int status = 0;
+  if (char* name = abi::__cxa_demangle(text, nullptr, nullptr, &status)) {
+    // A lambda in a lambda: as short as Go's main.main.func1.func2.
+    std::string out = absl::StrReplaceAll(
+        name, {{"::operator()() const::", "::"}, {"::operator()()::", "::"}});
+    free(name);
+    return out;
+  }
+  absl::string_view rest = text;
+  const size_t begin = rest.find("F = ");
+  if (begin == absl::string_view::npos) return text;
+  return std::string(absl::StripSuffix(rest.substr(begin + 4), "]"));
+}
+
+// Closures are often inlined into what runs them, so that is shown.
+bool RunsClosure(absl::string_view function) {
+  return absl::StartsWith(function, "mpg::internal::ClosureIn<") ||
+         absl::StrContains(function, "::internal_any_invocable::");
+}
+
+}  // namespace
+
+TraceName TraceNameOf(WaitReason reason) {
+  switch (reason) {
+    case WaitReason::kNone:
+      return TraceName::kUnspecified;
+    case WaitReason::kChanReceive:
+      return TraceName::kChanReceive;
+    case WaitReason::kChanSend:
+      return TraceName::kChanSend;
+    case WaitReason::kSelect:
+      return TraceName::kSelect;
+    case WaitReason::kChanReceiveNil:
+    case WaitReason::kChanSendNil:
+    case WaitReason::kSelectNoCases:
+      return TraceName::kForever;
+    case WaitReason::kSemacquire:
+    case WaitReason::kSyncMutexLock:
+    case WaitReason::kSyncRWMutexRLock:
+    case WaitReason::kSyncRWMutexLock:
+    case WaitReason::kSyncWaitGroupWait:
+    case WaitReason::kStoppingTheWorld:
+    case WaitReason::kRuntimeWait:
+    case WaitReason::kTraceReaderBlocked:
+      return TraceName::kSync;
+    case WaitReason::kSyncCondWait:
+      return TraceName::kSyncCond;
+    case WaitReason::kSleep:
+      return TraceName::kSleep;
+    case WaitReason::kIOWait:
+      return TraceName::kNetwork;
+    case WaitReason::kPreempted:
+      return TraceName::kPreempted;
+    case WaitReason::kSynctestRun:
+    case WaitReason::kSynctestWait:
+      return TraceName::kSynctest;
+  }
+  return TraceName::kUnspecified;
+}
+
+std::vector<std::string> TraceNames() {
+  return {"unspecified", "chan receive", "chan send",         "select",
+          "forever",     "sync",         "sync.(*Cond).Wait", "sleep",
+          "network",     "preempted",    "runtime.Gosched",   "synctest"};
+}
+
+TraceFrame FrameForTrace(uintptr_t address) {
+  TraceFrame frame;
+  if ((address & kOriginIsText) != 0) {
+    frame.function =
+        TypeOf(reinterpret_cast<const char*>(address & ~kOriginIsText));
+    return frame;
+  }
+  const void* const pc = reinterpret_cast<const void*>(address);
+  frame.function = FunctionName(pc);
+  frame.file = PlaceOf(pc);
+  if (RunsClosure(frame.function)) {
+    frame.function = "(closure)";
+  } else {
+    frame.hidden = IsSchedulerFunction(frame.function);
+  }
+  return frame;
+}
+
+}  // namespace internal
+}  // namespace mpg
