@@ -1,5 +1,7 @@
 #include "trace/trace_encode.h"
 
+#include <algorithm>
+
 #include "absl/strings/string_view.h"
 #include "trace/event.h"
 
@@ -72,11 +74,16 @@ void TraceTableEncoder::Append(TraceTables* tables, uint64_t time,
     TableBatches stacks(TraceEvent::kStacks, tables->generation(), time, out);
     std::string entry, shown;
     tables->ForEachStack([&](const TraceStack& s) {
+      // One that has nothing but frames that are hidden is shown as it is: most
+      // are where a goroutine starts.
+      const bool all = std::all_of(s.pcs, s.pcs + s.size, [this](uintptr_t pc) {
+        return FrameOf(pc).hidden;
+      });
       shown.clear();
       uint64_t n = 0;
       for (uint32_t i = 0; i < s.size; ++i) {
         const TraceFrame& f = FrameOf(s.pcs[i]);
-        if (f.hidden) continue;
+        if (f.hidden && !all) continue;
         AppendVarint(s.pcs[i], &shown);
         AppendVarint(tables->String(f.function), &shown);
         AppendVarint(tables->String(f.file), &shown);
