@@ -104,7 +104,7 @@ bool Settled(Sched* s, bool may_start) {
   }
   for (int i = 0; i < s->gomaxprocs.load(); ++i) {
     P* p = s->allp[i];
-    s->RetakeSyscallP(p);
+    s->TakeSyscallP(p);
     if (p->status.load() != PStatus::kRunning) continue;
     const M* m = p->m;
     if (m != nullptr && m == CurrentM()) continue;

@@ -226,6 +226,8 @@ struct Sched {
 
   // --- System calls (syscall.cc).
   bool RetakeSyscallP(P* p);  // any thread; true: the caller owns p, kIdle
+  // The same for a dying process: no lock, no event. Whose it was; null: nobody's.
+  const M* TakeSyscallP(P* p);
 
   // --- Preemption by a signal (preempt.cc).
   static constexpr int64_t kSpareNs = 5'000'000;

@@ -138,18 +138,27 @@ void ExitSyscall(M* m) {
 }
 
 bool Sched::RetakeSyscallP(P* p) {
+  // Over both: what the goroutine does next without this P must not come into
+  // the shared stream before the event.
+  RuntimeLockGuard guard(trace.mu);
+  const M* const m = TakeSyscallP(p);
+  if (m != nullptr) TraceProcSteal(p, m);
+  return m != nullptr;
+}
+
+const M* Sched::TakeSyscallP(P* p) {
   PStatus in_call = PStatus::kSyscall;
   // acq_rel: pairs with EnterSyscall and ExitSyscall. relaxed on failure: it is
   // somebody else's.
   if (!p->status.compare_exchange_strong(in_call, PStatus::kIdle,
                                          std::memory_order_acq_rel,
                                          std::memory_order_relaxed)) {
-    return false;
+    return nullptr;
   }
-  TraceProcSteal(p, p->m);
+  const M* const m = p->m;
   p->m = nullptr;
   p->syscalltick = p->syscalltick + 1;
-  return true;
+  return m;
 }
 
 }  // namespace internal

@@ -121,9 +121,7 @@ void TraceProcsChange(M* m, int procs, const void* frame) {
 
 void TraceProcSteal(P* p, const M* m) {
   SchedTrace& t = p->sched->trace;
-  // Who owns a P keeps the world from being stopped.
   if (ABSL_PREDICT_TRUE(t.tables == nullptr)) return;
-  RuntimeLockGuard guard(t.mu);
   t.shared->Emit(TraceEvent::kProcSteal, IdOf(p), ++p->trace_seq,
                  TraceThreadOf(m));
 }

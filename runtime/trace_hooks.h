@@ -55,7 +55,8 @@ void TraceProcsChange(M* m, int procs, const void* frame);
 
 // --- Without a P. Called whether there is a trace or not.
 
-// p's owner has just taken it from m, which is in a system call.
+// The caller has just taken p from m, which is in a system call. SchedTrace::mu is
+// held.
 void TraceProcSteal(P* p, const M* m);
 // Changes g's status, from kWaiting or of a goroutine that comes back from a call
 // without a P, to kRunnable.
