@@ -20,6 +20,11 @@ namespace mpg {
 inline constexpr uintptr_t kOriginIsText = uintptr_t{1}
                                            << (8 * sizeof(uintptr_t) - 1);
 
+// An origin that is a text, which stays.
+inline uintptr_t OriginOfText(const char* text) {
+  return reinterpret_cast<uintptr_t>(text) | kOriginIsText;
+}
+
 namespace internal {
 
 // F's mangled name; without RTTI "... TextOfType() [with F = name]", which is the
@@ -52,9 +57,22 @@ uintptr_t ClosureOrigin(const F& f) {
                        std::is_function_v<std::remove_pointer_t<F>>) {
     return reinterpret_cast<uintptr_t>(f);
   } else {
-    return reinterpret_cast<uintptr_t>(internal::TextOfType<F>()) |
-           kOriginIsText;
+    return OriginOfText(internal::TextOfType<F>());
   }
+}
+
+// A closure that has an origin of its own: its type says nothing.
+template <class F>
+struct NamedClosure {
+  F fn;
+  uintptr_t origin;
+
+  void operator()() { fn(); }
+  uintptr_t Origin() const { return origin; }
+};
+template <class F>
+NamedClosure<std::decay_t<F>> NameClosure(F&& fn, uintptr_t origin) {
+  return {std::forward<F>(fn), origin};
 }
 
 }  // namespace mpg

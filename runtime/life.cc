@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/closure_origin.h"
 #include "base/panic.h"
 #include "runtime/debug_threads.h"
 #include "runtime/dump.h"
@@ -281,7 +282,7 @@ void Sched::Run(absl::AnyInvocable<void()> main) {
   SignalStack signal_stack;
   AttachThread(m);
   ClosureSlot* slot = BeginSpawn(this);
-  FillSlot(slot, [this, &main] {
+  auto run_main = [this, &main] {
     RunInitialisers();
     UnlockOSThread();
     struct End {
@@ -290,7 +291,8 @@ void Sched::Run(absl::AnyInvocable<void()> main) {
     } end{this};
     main();
     end.s->main_returned = true;
-  });
+  };
+  FillSlot(slot, NameClosure(run_main, OriginOfText("main")));
   G* g = GOf(slot);
   // Locked to m0 while the registered initialisers run, as Go's main is; from
   // the start, so that it begins on this thread wherever it is picked.

@@ -5,6 +5,7 @@
 
 #include "base/asymmetric_barrier.h"
 #include "base/clock.h"
+#include "base/closure_origin.h"
 #include "base/panic.h"
 #include "runtime/bubble.h"
 #include "runtime/event_profile.h"
@@ -176,19 +177,10 @@ bool GoroutineCanSpin(Waiter* w, int iteration) {
   return static_cast<G*>(w)->m->p->runq.Size() == 0;
 }
 
-// A closure whose type has been erased.
-struct NamedClosure {
-  absl::AnyInvocable<void()> fn;
-  uintptr_t origin;
-
-  void operator()() { fn(); }
-  uintptr_t Origin() const { return origin; }
-};
-
 void GoroutineSpawn(Waiter* w, absl::AnyInvocable<void()> fn,
                     uintptr_t origin) {
   SpawnClosure(static_cast<G*>(w)->sched, __builtin_return_address(0),
-               NamedClosure{std::move(fn), origin});
+               NameClosure(std::move(fn), origin));
 }
 
 }  // namespace
@@ -330,7 +322,7 @@ void EndGoroutine(G* g) {
     SetCurrent(m, next);
     *m->errno_place = 0;
     m->sched->FreeG(p, g);
-    if (Traced(m)) TraceGoStart(m, next);
+    if (Traced(m)) TraceGoStartAtOnce(m, next);
     // Last: see UsingP.
     SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
     return;
@@ -342,7 +334,7 @@ void EndGoroutine(G* g) {
     next = &m->g0;
   } else {
     SetGStatus(next, GStatus::kRunnable, GStatus::kRunning);
-    if (Traced(m)) TraceGoStart(m, next);
+    if (Traced(m)) TraceGoStartAtOnce(m, next);
   }
   m->after = EndAfterSwitch;
   m->after_g = g;
