@@ -17,7 +17,6 @@ namespace {
 using internal::G;
 using internal::GetTraceCollector;
 using internal::M;
-using internal::TraceThreadOf;
 
 std::atomic<uint64_t> task_ids{0};
 

@@ -2,7 +2,7 @@
 
 #include "base/closure_origin.h"
 #include "runtime/sched.h"
-#include "runtime/trace_sched.h"
+#include "runtime/trace_ids.h"
 
 namespace mpg {
 namespace internal {
@@ -28,6 +28,22 @@ uint64_t StartOf(const M* m, G* g) {
   return m->trace->StackOf((origin & kOriginIsText) != 0 ? origin : origin + 1);
 }
 
+// A goroutine that was created without a P is so when it first runs.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void MakeKnown(M* m, G* g) {
+  if (ABSL_PREDICT_TRUE(Known(g))) return;
+  g->trace = {0, g->sched->trace.epoch};
+  m->trace->Emit(TraceEvent::kGoCreate, IdOf(g), StartOf(m, g), 0);
+}
+
+// See SchedTrace::procs_unsaid.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void SayProcs(M* m) {
+  std::atomic<bool>& unsaid = m->sched->trace.procs_unsaid;
+  if (ABSL_PREDICT_FALSE(unsaid.load(std::memory_order_relaxed)) &&
+      unsaid.exchange(false, std::memory_order_relaxed)) {
+    m->trace->Emit(TraceEvent::kProcsChange, m->sched->gomaxprocs.load(), 0);
+  }
+}
+
 }  // namespace
 
 void TraceGoCreate(M* m, G* g, const void* frame) {
@@ -37,16 +53,15 @@ void TraceGoCreate(M* m, G* g, const void* frame) {
 }
 
 void TraceGoStart(M* m, G* g) {
-  if (!Known(g)) {  // created without a P
-    g->trace = {0, g->sched->trace.epoch};
-    m->trace->Emit(TraceEvent::kGoCreate, IdOf(g), StartOf(m, g), 0);
-  }
+  MakeKnown(m, g);
   m->trace->Emit(TraceEvent::kGoStart, IdOf(g), ++g->trace.seq);
-  std::atomic<bool>& unsaid = g->sched->trace.procs_unsaid;
-  if (ABSL_PREDICT_FALSE(unsaid.load(std::memory_order_relaxed)) &&
-      unsaid.exchange(false, std::memory_order_relaxed)) {
-    m->trace->Emit(TraceEvent::kProcsChange, g->sched->gomaxprocs.load(), 0);
-  }
+  SayProcs(m);
+}
+
+void TraceGoStartAtOnce(M* m, G* g) {
+  MakeKnown(m, g);
+  m->trace->EmitAtOnce(TraceEvent::kGoStart, IdOf(g), ++g->trace.seq);
+  SayProcs(m);
 }
 
 void TraceGoBlock(M* m, G* g, WaitReason reason, const void* frame) {

@@ -30,6 +30,8 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool Traced(const M* m) {
 // m's goroutine or g0 creates g.
 void TraceGoCreate(M* m, G* g, const void* frame);
 void TraceGoStart(M* m, G* g);  // m leaves g0 or a goroutine that has left it
+void TraceGoStartAtOnce(M* m,
+                        G* g);  // the same, with the event of who has left
 void TraceGoBlock(M* m, G* g, WaitReason reason, const void* frame);
 void TraceGoStop(M* m, G* g, TraceName reason, const void* frame);
 void TraceGoDestroy(M* m, G* g);

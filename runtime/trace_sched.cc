@@ -12,15 +12,12 @@
 #include "base/tick_clock.h"
 #include "runtime/goroutine.h"
 #include "runtime/sched.h"
+#include "runtime/trace_ids.h"
 #include "runtime/trace_names.h"
 
 namespace mpg {
 namespace internal {
 namespace {
-
-constexpr int kThreadBits = 20;  // of a Sched's
-constexpr uint64_t kSharedStream = (1 << kThreadBits) - 1;
-constexpr int kGoidBits = 32;
 
 TraceClock Clock() { return CounterIsClock() ? nullptr : &NanoTime; }
 
@@ -191,7 +188,7 @@ void Producer::SetTables(Sched* s) {
   t.tables = tables_;
   t.epoch = epoch_;
   t.begin_time = TraceTime(Clock());
-  BeginStream(&t.shared, t, (s->number - 1) << kThreadBits | kSharedStream);
+  BeginStream(&t.shared, t, TraceSharedThreadOf(s));
   EmitStatuses(s, first);
   for (M* m : s->allm) TraceNewM(m);
   t.procs_unsaid.store(true, std::memory_order_relaxed);
@@ -255,18 +252,6 @@ void TraceDies() {
       }
     });
   });
-}
-
-uint64_t TraceThreadOf(const M* m) {
-  return (m->sched->number - 1) << kThreadBits | (m->id + 1);
-}
-
-uint64_t TraceProcOf(const Sched* s, int p) {
-  return (s->number - 1) * kMaxProcs + p;
-}
-
-uint64_t TraceGoidOf(const Sched* s, int64_t goid) {
-  return (s->number - 1) << kGoidBits | goid;
 }
 
 }  // namespace internal

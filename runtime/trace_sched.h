@@ -66,11 +66,6 @@ int IdleTraceThreads();
 // traced up to now goes to the file.
 void TraceDies();
 
-// The numbers by which a trace knows them; those of several Scheds differ.
-uint64_t TraceThreadOf(const M* m);
-uint64_t TraceProcOf(const Sched* s, int p);
-uint64_t TraceGoidOf(const Sched* s, int64_t goid);
-
 }  // namespace internal
 }  // namespace mpg
 

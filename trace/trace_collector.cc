@@ -306,9 +306,9 @@ void TraceCollector::Consume(TraceBuffer* b) {
     return;
   }
   if (tables_ != nullptr && b->size != 0) {
-    std::string bytes;
-    AppendBatch(*b, b->size, &bytes);
-    Output(bytes);
+    batch_.clear();
+    AppendBatch(*b, b->size, &batch_);
+    Output(batch_);
   }
   pool_.Give(b);
 }

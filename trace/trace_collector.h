@@ -140,6 +140,7 @@ class TraceCollector final : public TraceBufferSink {
   uint64_t frequency_ = 0;
   std::FILE* file_ = nullptr;
   absl::Status file_status_;
+  std::string batch_;  // one at a time, as it is written
   bool flight_ = false;
   int64_t min_age_ns_ = 0;
   size_t max_bytes_ = 0;

@@ -21,7 +21,7 @@ void TraceStream::End() {
     sink_->PutFull(b);
   }
   tables_ = nullptr;
-  std::fill(std::begin(cache_), std::end(cache_), nullptr);
+  for (SeenStack& seen : cache_) seen.size = 0;
 }
 
 uint8_t* TraceStream::NextBuffer() {
@@ -46,40 +46,59 @@ uint8_t* TraceStream::NextBuffer() {
   return b->data;
 }
 
-// Reads frames of other functions, which sanitizers would check.
+namespace {
+
+bool IsFrame(uintptr_t fp, uintptr_t end) {
+  return fp % sizeof(uintptr_t) == 0 && fp < end &&
+         end - fp >= 2 * sizeof(uintptr_t);
+}
+
+}  // namespace
+
+// These two read frames of other functions, which sanitizers would check.
+
 __attribute__((no_sanitize("address", "thread"))) uint64_t TraceStream::Stack(
     const void* frame, const void* hi) {
+  const auto fp = reinterpret_cast<uintptr_t>(frame);
   const auto end = reinterpret_cast<uintptr_t>(hi);
-  auto fp = reinterpret_cast<uintptr_t>(frame);
-  if (fp == 0 || fp % sizeof(uintptr_t) != 0 || fp >= end ||
-      end - fp < 2 * sizeof(uintptr_t)) {
-    return 0;
-  }
+  if (ABSL_PREDICT_FALSE(fp == 0 || !IsFrame(fp, end))) return 0;
   const auto* words = reinterpret_cast<const uintptr_t*>(fp);
-  const TraceStack*& slot =
+  SeenStack& seen =
       cache_[((words[1] >> 2) ^ (fp >> 4)) * 0x9E3779B9u >> 7 & (kCache - 1)];
-  // Most often it is the stack that was there before: compared as it is walked.
-  const TraceStack* const known = slot;
-  uintptr_t pcs[kFrames];
-  uint32_t n = 0;
-  bool same = known != nullptr;
-  for (;;) {
-    const uintptr_t pc = words[1];
-    if (pc == 0) break;
-    same = same && n < known->size && known->pcs[n] == pc;
-    pcs[n++] = pc;
-    const uintptr_t up = words[0];
-    if (n == kFrames || up <= fp || up % sizeof(uintptr_t) != 0 || up >= end ||
-        end - up < 2 * sizeof(uintptr_t)) {
-      break;
+  const uint32_t n = seen.size;
+  if (ABSL_PREDICT_TRUE(n != 0 && seen.fp == fp && seen.end == end)) {
+    uintptr_t differs = 0;
+    for (uint32_t i = 0; i < n; ++i) {
+      differs |=
+          (words[0] ^ seen.frames[i].up) | (words[1] ^ seen.frames[i].pc);
+      words = reinterpret_cast<const uintptr_t*>(seen.frames[i].up);
     }
-    fp = up;
-    words = reinterpret_cast<const uintptr_t*>(fp);
+    if (ABSL_PREDICT_TRUE(differs == 0)) return seen.id;
   }
-  if (same && n == known->size) return known->id;
+  return NewStack(fp, end, &seen);
+}
+
+__attribute__((no_sanitize("address", "thread"))) uint64_t
+TraceStream::NewStack(uintptr_t fp, uintptr_t end, SeenStack* seen) {
+  uintptr_t pcs[kFrames];
+  uint32_t n = 0, read = 0;
+  seen->size = 0;
+  seen->end = end;
+  seen->fp = fp;
+  for (;;) {
+    const auto* words = reinterpret_cast<const uintptr_t*>(fp);
+    const uintptr_t up = words[0], pc = words[1];
+    if (read < kCacheFrames) seen->frames[read] = {up, pc};
+    ++read;
+    if (pc == 0) break;
+    pcs[n++] = pc;
+    if (n == kFrames || up <= fp || !IsFrame(up, end)) break;
+    fp = up;
+  }
   const TraceStack* s = tables_->Stack(pcs, n);
   if (s == nullptr) return 0;
-  slot = s;
+  seen->id = s->id;
+  if (read <= kCacheFrames) seen->size = read;
   return s->id;
 }
 
