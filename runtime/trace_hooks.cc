@@ -11,10 +11,19 @@ namespace {
 uint64_t IdOf(const G* g) { return TraceGoidOf(g->sched, g->goid); }
 uint64_t IdOf(const P* p) { return TraceProcOf(p->sched, p->id); }
 
-// The running goroutine's stack; 0 on g0.
+// Instead of a stack: readers leave out a wake-up that has none.
+constexpr char kByNetwork[] = "mpg: network poller";
+constexpr char kByScheduler[] = "mpg: timers and scheduler";
+constexpr char kByThread[] = "mpg: thread without a P";
+
+// The running goroutine's stack; on g0 and for a null frame, what acts there.
 uint64_t StackAt(M* m, const void* frame) {
   const G* const g = m->curg;
-  return g == &m->g0 ? 0 : m->trace->Stack(frame, g->stack.hi);
+  if (ABSL_PREDICT_TRUE(frame != nullptr && g != &m->g0)) {
+    return m->trace->Stack(frame, g->stack.hi);
+  }
+  return m->trace->StackOf(
+      OriginOfText(frame == nullptr ? kByNetwork : kByScheduler));
 }
 
 bool Known(const G* g) { return g->trace.epoch == g->sched->trace.epoch; }
@@ -146,7 +155,8 @@ void ReadyWithoutP(G* g) {
   RuntimeLockGuard guard(t.mu);
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   if (ABSL_PREDICT_FALSE(t.tables != nullptr)) {
-    t.shared->Emit(TraceEvent::kGoUnblock, IdOf(g), ++g->trace.seq, 0);
+    t.shared->Emit(TraceEvent::kGoUnblock, IdOf(g), ++g->trace.seq,
+                   t.shared->StackOf(OriginOfText(kByThread)));
   }
 }
 

@@ -5,7 +5,8 @@
 // Without a trace that is a load and a branch. REQUIRES, unless said otherwise:
 // m is this thread's, has a P, and no signal can preempt here (it is on g0, the
 // goroutine's status is not kRunning, a UsingP lives or a RuntimeLock is held).
-// `frame`: where the running goroutine's stack begins to be shown; not used on g0.
+// `frame`: where the running goroutine's stack begins to be shown; not used on g0;
+// null: it is the network poller that acts.
 //
 // Go: traceLocker's methods (traceruntime.go).
 #ifndef MPG_RUNTIME_TRACE_HOOKS_H_
