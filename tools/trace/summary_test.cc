@@ -89,7 +89,7 @@ TEST_F(HandMadeTest, KnowsWhyAGoroutineWaitedAndWhoWokeIt) {
   EXPECT_EQ(last.waker, t_.Find(1));
   EXPECT_EQ(last.waker_p, 0u);
   ASSERT_NE(last.wake_stack, kNone);
-  EXPECT_EQ(t_.String(t_.Stack(last.wake_stack)[0]), "main.main :10");
+  EXPECT_EQ(t_.FrameText(t_.Stack(last.wake_stack)[0]), "main.main :10");
   const Slice& before = t_.slices()[last.previous];
   EXPECT_EQ(before.end_kind, Slice::End::kBlocked);
   EXPECT_EQ(t_.String(before.reason), "chan receive");
