@@ -45,7 +45,7 @@ absl::Status Timeline::Load(TraceReader* reader,
     const absl::StatusOr<bool> more = reader->Next(&event);
     if (!more.ok()) status = more.status();
     if (!more.ok() || !*more) break;
-    if ((++events_ & 0xffff) == 0 && !progress(reader->bytes_read())) {
+    if ((++events_ & 0xffff) == 0 && !progress(reader->bytes_done())) {
       status = absl::CancelledError("stopped while loading");
       break;
     }

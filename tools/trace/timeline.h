@@ -131,7 +131,7 @@ class Timeline {
  public:
   Timeline();
   // Reads all events. An error of the reader is returned; what came before it stands.
-  // `progress` is called now and then, with the number of bytes read; false: stop
+  // `progress` is called now and then, with the number of bytes done; false: stop
   // (kCancelled).
   absl::Status Load(TraceReader* reader,
                     absl::FunctionRef<bool(uint64_t)> progress);

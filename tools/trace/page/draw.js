@@ -2,7 +2,8 @@
 import { lastPart, moments } from "./format.js";
 
 export const LEFT = 92;  // where times begin; labels stand before it
-const AXIS = 26, COUNTER = 30, WORLD = 18, LANE = 30, GAP = 4;
+const AXIS = 26, COUNTER = 30, WORLD = 18, GAP = 4;
+const LANE = 28, TALL_LANE = 42, FEW_LANES = 8;
 const FONT = '11px system-ui, "DejaVu Sans", sans-serif';
 
 // Rows from top to bottom, each {kind, y, height, ...}; lanes are below the rest.
@@ -16,7 +17,8 @@ export function layout(trace) {
   for (const counter of ["running", "runnable", "waiting"]) add("counter", COUNTER, { counter });
   if (trace.stops > 0) add("world", WORLD, { from: "stopped", label: "world stopped" });
   if (trace.collections > 0) add("world", WORLD, { from: "collections", label: "collection" });
-  return { rows, lanes: y + 2, lane: LANE, pitch: LANE + GAP };
+  const lane = trace.procs <= FEW_LANES ? TALL_LANE : LANE;
+  return { rows, lanes: y + 4, lane, pitch: lane + GAP };
 }
 
 // Functions keep their colours, those that ran longest have one of their own.
@@ -50,14 +52,15 @@ export class Picture {
     g.fillRect(0, 0, width, height);
     g.font = FONT;
     g.textBaseline = "middle";
+    this.backgrounds();
+    this.axis();
     this.clip(this.plan.lanes, () => this.drawLanes());
     this.clip(0, () => {
       for (const row of this.plan.rows) this[row.kind](row);
     });
-    this.axis();
   }
 
-  // Draws right of the labels and below y.
+  // Draws below y only.
   clip(y, draw) {
     const g = this.g;
     g.save();
@@ -66,6 +69,18 @@ export class Picture {
     g.clip();
     draw();
     g.restore();
+  }
+
+  backgrounds() {
+    const { g, width, plan } = this;
+    g.fillStyle = this.t.lane;
+    for (const row of plan.rows) g.fillRect(LEFT, row.y, width - LEFT, row.height);
+    this.clip(plan.lanes, () => {
+      const answer = this.cells.answer;
+      answer?.lanes.forEach((_, i) => {
+        g.fillRect(LEFT, this.laneY(answer.first + i), width - LEFT, plan.lane);
+      });
+    });
   }
 
   label(text, y, height) {
@@ -85,6 +100,7 @@ export class Picture {
       .filter((time) => Number.isInteger(time));
     const text = moments(to, ticks.length > 1 ? ticks[1] - ticks[0] : to - from);
     g.textAlign = "center";
+    let free = LEFT - 24;  // a label may hang over the edge a little
     for (const time of ticks) {
       const at = Math.round(x(time)) + 0.5;
       g.strokeStyle = t.line;
@@ -96,8 +112,9 @@ export class Picture {
       g.globalAlpha = 1;
       g.fillStyle = t.quiet;
       const half = g.measureText(text(time)).width / 2;
-      const middle = Math.min(Math.max(at, LEFT + half), width - half - 3);
-      g.fillText(text(time), middle, AXIS / 2 - 1);
+      if (at - half < free || at + half > width) continue;
+      g.fillText(text(time), at, AXIS / 2 - 1);
+      free = at + half + 8;
     }
     g.textAlign = "left";
   }
@@ -114,8 +131,6 @@ export class Picture {
       const until = i + 1 < counts.length ? counts[i + 1][0] : Infinity;
       if (until >= from && c[0] <= to) largest = Math.max(largest, value(c));
     });
-    g.fillStyle = t.lane;
-    g.fillRect(LEFT, row.y, width - LEFT, row.height);
     const bars = (colour, of) => {
       g.fillStyle = colour;
       g.beginPath();
@@ -144,8 +159,6 @@ export class Picture {
 
   world(row) {
     const { g, x, width, t } = this;
-    g.fillStyle = t.lane;
-    g.fillRect(LEFT, row.y, width - LEFT, row.height);
     for (const [start, length, name] of this.cells.answer?.[row.from] ?? []) {
       const x0 = Math.max(LEFT, x(start));
       const x1 = Math.min(width, Math.max(x(start + length), x0 + 1));
@@ -160,14 +173,11 @@ export class Picture {
   laneY(p) { return this.plan.lanes + p * this.plan.pitch - this.top; }
 
   drawLanes() {
-    const { g, width, t, plan } = this;
-    const answer = this.cells.answer;
+    const plan = this.plan, answer = this.cells.answer;
     if (!answer) return;
     answer.lanes.forEach((cells, i) => {
       const y = this.laneY(answer.first + i);
       if (y + plan.lane < plan.lanes || y > this.height) return;
-      g.fillStyle = t.lane;
-      g.fillRect(LEFT, y, width - LEFT, plan.lane);
       for (const cell of cells) this.cell(cell, y);
     });
     this.arrow();

@@ -35,8 +35,11 @@ export function count(n, one) {
   return `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 }
 
-// "worker" of "main.worker", "Run" of "mpg::Sched::Run".
+// "worker" of "main.worker", "Run" of "mpg::Sched::Run"; a function inside another one
+// with that one: "main.func1", "Run::{lambda()#1}".
 export function lastPart(name) {
-  const at = Math.max(name.lastIndexOf("::") + 1, name.lastIndexOf("."));
-  return name.slice(at + 1) || name;
+  const inner = name.match(/(::\{lambda\(\)#\d+\}|\.func\d+)+(\.\d+)*$/)?.[0] ?? "";
+  const outer = name.slice(0, name.length - inner.length);
+  const at = Math.max(outer.lastIndexOf("::") + 1, outer.lastIndexOf("."));
+  return (outer.slice(at + 1) || outer) + inner;
 }

@@ -47,7 +47,7 @@ export class Panel {
       make("p", { class: "hint" }, s.syscall ? "in a system call, with P " : "on P ", `${s.p} from `,
            moment(s.start, 1), " for ", make("b", { id: "panel-ran" }, duration(s.end - s.start))),
       make("div", { class: "steps", role: "group", "aria-label": "Stretches of this goroutine" },
-           this.step("◀ its stretch before", s.previous), this.step("its next ▶", s.next),
+           this.step("◀ before", s.previous), this.step("next ▶", s.next),
            make("button", { type: "button", click: this.zoom }, "zoom to it")),
       ...this.before(s),
       ...this.waker(s),
