@@ -93,7 +93,9 @@ std::string AnswerApi(const View& view, absl::string_view path,
     const int64_t at = asked->Number("at", 0);
     const int64_t id = asked->Number("id", -1);
     if (!asked->good()) return "";
-    return view.Stretch(p < 0 ? id : int64_t{view.At(p, at)});
+    if (p < 0) return view.Stretch(id);
+    const uint32_t there = view.At(p, at);
+    return there == kNone ? "null" : view.Stretch(there);
   }
   if (path == "api/search") {
     const std::string text = asked->Text("q");

@@ -3,7 +3,7 @@
 //   /                                     the page, and its parts beside it
 //   /api/state                            how far loading is; the overview
 //   /api/window?from=&to=&width=&first=&last=    see View::Window
-//   /api/stretch?id=   /api/stretch?p=&at=       see View::Stretch
+//   /api/stretch?id=   /api/stretch?p=&at=       see View::Stretch; null: nothing ran there
 //   /api/search?q=&from=&back=1                  see View::Search
 //
 // The answers under /api are for the page, and change with it.

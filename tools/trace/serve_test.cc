@@ -108,6 +108,7 @@ TEST_F(ServeTest, AnswersQuestions) {
               HasSubstr("\r\n\r\n{\"from\":0,\"to\":16001,\"column\":161,"));
   EXPECT_THAT(Get("/api/stretch?id=2"), HasSubstr("{\"stretch\":2,"));
   EXPECT_THAT(Get("/api/stretch?p=1&at=8000"), HasSubstr("{\"stretch\":2,"));
+  EXPECT_THAT(Get("/api/stretch?p=9&at=0"), HasSubstr("\r\n\r\nnull"));
   EXPECT_THAT(Get("/api/search?q=work%65r&from=1"),
               HasSubstr("{\"stretch\":2,\"goroutines\":1}"));
   EXPECT_THAT(Get("/api/search?q=main&from=1&back=1"),
@@ -115,9 +116,8 @@ TEST_F(ServeTest, AnswersQuestions) {
 }
 
 TEST_F(ServeTest, RefusesWhatIsNotThereOrMalformed) {
-  for (const char* missing :
-       {"/nothing", "/api/nothing", "/api/", "/page", "/api/stretch?id=99",
-        "/api/stretch", "/api/stretch?p=9&at=0"}) {
+  for (const char* missing : {"/nothing", "/api/nothing", "/api/", "/page",
+                              "/api/stretch?id=99", "/api/stretch"}) {
     EXPECT_THAT(Get(missing), StartsWith("HTTP/1.1 404 ")) << missing;
   }
   for (const char* bad : {"/../page.js", "/api/window?from=x",

@@ -208,8 +208,9 @@ void View::AppendCounts(const WindowQuery& query, int64_t column,
 uint32_t View::At(int64_t p, int64_t time) const {
   if (p < 0 || p >= static_cast<int64_t>(lanes_.size())) return kNone;
   const auto lane = static_cast<size_t>(p);
-  const size_t i = lanes_[lane].At(time);
-  return i < lanes_[lane].size() ? t_.procs()[lane][i] : kNone;
+  const size_t size = lanes_[lane].size();
+  if (size == 0) return kNone;
+  return t_.procs()[lane][std::min(lanes_[lane].At(time), size - 1)];
 }
 
 std::string View::Stretch(int64_t id) const {

@@ -47,7 +47,8 @@ class View {
   // All about a stretch and its goroutine. Empty: there is none with that number.
   std::string Stretch(int64_t slice) const;
 
-  // The stretch on a P at a time, or else the first after it; kNone: there is none.
+  // The stretch on a P at a time, or else the first after it, or else the last; kNone:
+  // there is none on that P, or no such P.
   uint32_t At(int64_t p, int64_t time) const;
 
   // The next stretch, or the one before, of a goroutine with that number ("12",

@@ -33,7 +33,7 @@ export class WindowData {
   // from, to: ns; width: pixels; first, last: the lanes that are seen.
   want(view) {
     this.wanted = view;
-    if (!this.asking) this.#ask();
+    if (!this.asking && !this.#good(view)) this.#ask();
   }
 
   // What was wanted is there.
@@ -63,7 +63,6 @@ export class WindowData {
         this.changed();
       }
       this.asking = false;
-      this.changed();
     } catch (error) {
       this.asking = false;
       this.changed(error);

@@ -40,21 +40,25 @@ async function select(id, look = true, closely = false) {
 function show(stretch, look, closely) {
   if (!stretch) return;
   selected = stretch;
-  chart.select(stretch);
   panel.show(stretch);
+  chart.select(stretch);
   if (look) chart.showStretch(stretch, closely);
 }
 
 // What the P `by` further down ran in the middle of the selected stretch.
 async function selectOtherP(by) {
-  if (!selected) return;
+  if (!selected || selected.p + by < 0) return;
   const at = Math.floor((selected.start + selected.end) / 2);
   show(await ask("stretch", { p: selected.p + by, at }), true);
 }
 
+// In the middle of what is visible, on the first P that ever ran anything.
 async function selectAny() {
-  const [from, to] = chart.range();
-  show(await ask("stretch", { p: 0, at: Math.floor((from + to) / 2) }), true);
+  const at = Math.floor(d3.mean(chart.range()));
+  for (let p = 0; p < chart.trace.procs; p++) {
+    const stretch = await ask("stretch", { p, at });
+    if (stretch) return show(stretch, true);
+  }
 }
 
 async function search(back) {
