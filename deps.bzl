@@ -75,16 +75,16 @@ def mpg_dependencies():
         "libgoogle-perftools-dev",
         "/usr/include/gperftools/tcmalloc.h",
     )
-    _system("zlib", "zlib", "zlib1g-dev", "/usr/include/zlib.h")
-
-def mpg_dev_dependencies():
-    """Repositories needed only by mpg's own tests, benchmarks and examples."""
     _system(
         "http_parser",
         "http-parser",
         "libhttp-parser-dev",
         "/usr/include/http_parser.h",
     )
+    _system("zlib", "zlib", "zlib1g-dev", "/usr/include/zlib.h")
+
+def mpg_dev_dependencies():
+    """Repositories needed only by mpg's own tests, benchmarks and examples."""
     _system(
         "googletest",
         "GoogleTest",

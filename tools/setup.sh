@@ -24,8 +24,8 @@ readonly TEST_PACKAGES=(
   g++-aarch64-linux-gnu qemu-user
 )
 # Tests that need one of these are skipped where it is missing: Go's own tools read
-# what mpg's write.
-readonly OPTIONAL_PACKAGES=(golang-1.23-go)
+# what mpg's write; a browser shows the page of `trace serve`.
+readonly OPTIONAL_PACKAGES=(golang-1.23-go chromium chromium-driver)
 readonly BACKPORTS=/etc/apt/sources.list.d/mpg-backports
 readonly TRIES=4
 

@@ -13,6 +13,7 @@
 #include "examples/http/http_server.h"
 #include "examples/http/request_parser.h"
 #include "examples/http/static_files.h"
+#include "examples/http/target.h"
 #include "net/tcp.h"
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
@@ -63,6 +64,20 @@ TEST(StaticFiles, ATargetIsDecodedAndStaysBelow) {
   for (const char* bad : {"", "a", "/%", "/%4", "/%zz", "/../x", "/a/%2e%2e/x",
                           "/%2e.", "/a%00b"}) {
     EXPECT_FALSE(TargetPath(bad, &path)) << bad;
+  }
+}
+
+TEST(TargetParameter, IsFoundByNameAndDecoded) {
+  std::string value;
+  EXPECT_TRUE(TargetParameter("/x?a=1&bb=x%20y%26&b=2#c", "bb", &value));
+  EXPECT_EQ(value, "x y&");
+  EXPECT_TRUE(TargetParameter("/x?a=1&bb=3&b=2#c", "b", &value));
+  EXPECT_EQ(value, "2");
+  EXPECT_TRUE(TargetParameter("/x?a=", "a", &value));
+  EXPECT_EQ(value, "");
+  for (const char* without :
+       {"/a=1", "/x?", "/x?b=1", "/x#?a=1", "/x?a", "/x?a=%4", "/x?a=%zz"}) {
+    EXPECT_FALSE(TargetParameter(without, "a", &value)) << without;
   }
 }
 

@@ -8,12 +8,9 @@
 #include <cerrno>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
+#include "examples/http/target.h"
 #include "runtime/goroutine.h"
 
 namespace mpg {
@@ -78,30 +75,6 @@ void OpenBelow(const std::string& root, const std::string& path,
 }
 
 }  // namespace
-
-bool TargetPath(absl::string_view target, std::string* path) {
-  path->clear();
-  target = target.substr(0, target.find_first_of("?#"));
-  if (!absl::ConsumePrefix(&target, "/")) return false;
-  while (!target.empty()) {
-    if (target[0] != '%') {
-      path->push_back(target[0]);
-      target.remove_prefix(1);
-      continue;
-    }
-    if (target.size() < 3 || !absl::ascii_isxdigit(target[1]) ||
-        !absl::ascii_isxdigit(target[2])) {
-      return false;
-    }
-    *path += absl::HexStringToBytes(target.substr(1, 2));
-    target.remove_prefix(3);
-  }
-  if (path->find('\0') != std::string::npos) return false;
-  for (const absl::string_view part : absl::StrSplit(*path, '/')) {
-    if (part == "..") return false;
-  }
-  return true;
-}
 
 Handler StaticFiles(std::string root) {
   const std::string real = RealPath(root);

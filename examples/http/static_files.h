@@ -4,7 +4,6 @@
 
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "examples/http/http_server.h"
 
 namespace mpg {
@@ -14,10 +13,6 @@ namespace examples {
 // its index.html. No target leads out of `root`, neither with ".." nor by a
 // symbolic link.
 Handler StaticFiles(std::string root);
-
-// The path of a target, "%20" decoded and without what follows '?'. False: it is
-// malformed, or goes up with "..".
-bool TargetPath(absl::string_view target, std::string* path);
 
 }  // namespace examples
 }  // namespace mpg

@@ -74,7 +74,7 @@ class Writer {
     }
     if (slice.stack != kNone) {
       out_ << ",\"stopped_at\":"
-           << JsonString(t_.String(t_.Stack(slice.stack)[0]));
+           << JsonString(t_.FrameText(t_.Stack(slice.stack)[0]));
     }
     out_ << "}}";
     if (slice.waker != kNone && slice.waker_p != kNone) WriteArrow(i);

@@ -69,6 +69,10 @@ absl::Status TraceReader::StartGeneration() {
     return status;
   }
   synced_ = false;
+  bytes_left_ = 0;
+  for (const Generation::Thread& thread : generation_->threads()) {
+    for (const Batch& batch : thread.batches) bytes_left_ += batch.data.size();
+  }
   for (const Generation::Thread& thread : generation_->threads()) {
     auto cursor = std::make_unique<Cursor>();
     cursor->thread = &thread;
@@ -83,7 +87,7 @@ absl::Status TraceReader::StartGeneration() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> TraceReader::Fetch(Cursor* cursor) const {
+absl::StatusOr<bool> TraceReader::Fetch(Cursor* cursor) {
   const std::vector<Batch>& batches = cursor->thread->batches;
   while (cursor->batch < batches.size() &&
          cursor->offset == batches[cursor->batch].data.size()) {
@@ -99,7 +103,7 @@ absl::StatusOr<bool> TraceReader::Fetch(Cursor* cursor) const {
   return true;
 }
 
-absl::Status TraceReader::Decode(Cursor* cursor) const {
+absl::Status TraceReader::Decode(Cursor* cursor) {
   const absl::string_view data = cursor->thread->batches[cursor->batch].data;
   ByteReader r(data.substr(cursor->offset));
   Event& event = cursor->event;
@@ -125,6 +129,7 @@ absl::Status TraceReader::Decode(Cursor* cursor) const {
       std::min(kLatest, cursor->time + generation_->Nanoseconds(delta));
   event.time = cursor->time;
   event.tables = &generation_->tables();
+  bytes_left_ -= data.size() - r.left() - cursor->offset;
   cursor->offset = data.size() - r.left();
   return CheckTables(event);
 }

@@ -46,8 +46,8 @@ class TraceReader {
 
   // The format's minor version: 22 or 23; 0 before the first Next.
   int version() const { return version_; }
-  // How much of the file has been read.
-  uint64_t bytes_read() const { return batches_.bytes_read(); }
+  // How much of the file has been read and, as events, handed out.
+  uint64_t bytes_done() const { return batches_.bytes_read() - bytes_left_; }
 
  private:
   // One thread's events of this generation, and the next of them.
@@ -63,8 +63,8 @@ class TraceReader {
   absl::Status ReadGeneration();
   absl::Status StartGeneration();
   // False: the thread has no further events.
-  absl::StatusOr<bool> Fetch(Cursor* cursor) const;
-  absl::Status Decode(Cursor* cursor) const;
+  absl::StatusOr<bool> Fetch(Cursor* cursor);
+  absl::Status Decode(Cursor* cursor);
   absl::Status CheckTables(const Event& event) const;
   absl::StatusOr<bool> NextOrdered(Event* event);
   absl::Status AdvanceOne();
@@ -80,6 +80,7 @@ class TraceReader {
   absl::Status spilled_error_;
   std::vector<std::unique_ptr<Cursor>> frontier_;  // sorted, the earliest last
   size_t next_sample_ = 0;
+  uint64_t bytes_left_ = 0;  // of this generation's events, not handed out yet
   bool synced_ = true;
   Order order_;
   int64_t last_time_ = 0;

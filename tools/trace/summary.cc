@@ -17,7 +17,7 @@ void AppendCounts(const Timeline& t, std::string* out) {
   size_t stops = 0;
   int64_t stopped = 0;
   for (const Span& span : t.spans()) {
-    if (t.String(span.name).compare(0, 4, "stop") != 0) continue;
+    if (span.kind != Span::Kind::kStoppedWorld) continue;
     ++stops;
     stopped += span.end - span.start;
   }

@@ -8,46 +8,14 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tools/trace/convert.h"
+#include "tools/trace/hand_made_trace.h"
 #include "tools/trace/json.h"
-#include "tools/trace/trace_builder.h"
 
 namespace mpg {
 namespace tracetool {
 namespace {
 
 using testing::HasSubstr;
-
-// Strings: 1 main.main, 2 main.worker, 3 "chan receive", 4 "preempted".
-// Stacks: 1 in main.main, 2 in main.worker.
-//
-//   time   P 0 (thread 1)                 P 1 (thread 2)
-//      0   goroutine 1 runs               idle
-//   1000   creates goroutine 2
-//   3000                                  starts 2: waited 2000
-//   7000                                  2 blocks on a channel: ran 4000
-//   9000   wakes 2: blocked 2000
-//   9500                                  starts 2: waited 500
-//  10500                                  2 ends: ran 1000
-//  12000   1 goes into a system call: ran 12000
-//  15000   and comes back: 3000
-//  16000   1 is preempted: ran 1000
-std::string HandMade() {
-  return TraceBuilder()
-      .Clock(1)
-      .Strings(1, {"main.main", "main.worker", "chan receive", "preempted"})
-      .Stacks(1, {1, 2})
-      .Batch(1, 1, 1000000,
-             Ev(kEvProcStatus, {0, 0, 1}) + Ev(kEvGoStatus, {0, 1, 1, 2}) +
-                 Ev(kEvGoCreate, {1000, 2, 2, 1}) +
-                 Ev(kEvGoUnblock, {8000, 2, 2, 1}) +
-                 Ev(kEvGoSyscallBegin, {3000, 1, 1}) +
-                 Ev(kEvGoSyscallEnd, {3000}) + Ev(kEvGoStop, {1000, 4, 1}))
-      .Batch(1, 2, 1000500,
-             Ev(kEvProcStatus, {0, 1, 1}) + Ev(kEvGoStart, {2500, 2, 1}) +
-                 Ev(kEvGoBlock, {4000, 3, 2}) + Ev(kEvGoStart, {2500, 2, 3}) +
-                 Ev(kEvGoDestroy, {1000}))
-      .bytes();
-}
 
 class HandMadeTest : public testing::Test {
  protected:
@@ -89,7 +57,7 @@ TEST_F(HandMadeTest, KnowsWhyAGoroutineWaitedAndWhoWokeIt) {
   EXPECT_EQ(last.waker, t_.Find(1));
   EXPECT_EQ(last.waker_p, 0u);
   ASSERT_NE(last.wake_stack, kNone);
-  EXPECT_EQ(t_.String(t_.Stack(last.wake_stack)[0]), "main.main :10");
+  EXPECT_EQ(t_.FrameText(t_.Stack(last.wake_stack)[0]), "main.main :10");
   const Slice& before = t_.slices()[last.previous];
   EXPECT_EQ(before.end_kind, Slice::End::kBlocked);
   EXPECT_EQ(t_.String(before.reason), "chan receive");

@@ -7,6 +7,7 @@
 #include "absl/numeric/bits.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "tools/trace/function_name.h"
 
 namespace mpg {
 namespace tracetool {
@@ -44,7 +45,7 @@ absl::Status Timeline::Load(TraceReader* reader,
     const absl::StatusOr<bool> more = reader->Next(&event);
     if (!more.ok()) status = more.status();
     if (!more.ok() || !*more) break;
-    if ((++events_ & 0xffff) == 0 && !progress(reader->bytes_read())) {
+    if ((++events_ & 0xffff) == 0 && !progress(reader->bytes_done())) {
       status = absl::CancelledError("stopped while loading");
       break;
     }
@@ -81,11 +82,13 @@ uint32_t Timeline::InternStack(const Event& event, uint64_t stack) {
   if (stack == 0) return kNone;
   const auto cached = stack_cache_.find(stack);
   if (cached != stack_cache_.end()) return cached->second;
-  std::vector<uint32_t> frames;
+  std::vector<StackFrame> frames;
   for (const Frame& frame : event.tables->Stack(stack)) {
-    frames.push_back(strings_.Intern(
-        absl::StrCat(event.tables->String(frame.function), " ",
-                     event.tables->String(frame.file), ":", frame.line)));
+    const uint32_t function = strings_.Intern(
+        ShortFunctionName(event.tables->String(frame.function)));
+    const uint32_t place = strings_.Intern(
+        absl::StrCat(event.tables->String(frame.file), ":", frame.line));
+    frames.push_back({function, place});
   }
   if (frames.empty()) return kNone;
   const auto id = static_cast<uint32_t>(stacks_.size());
@@ -117,9 +120,7 @@ uint32_t Timeline::Enter(const Event& event, int64_t now) {
 
 void Timeline::NameGroup(uint32_t g, uint32_t stack) {
   if (stack == kNone || goroutines_[g].group != 0) return;
-  const std::string& root = strings_[stacks_[stack].back()];
-  goroutines_[g].group =
-      strings_.Intern(absl::string_view(root).substr(0, root.find(' ')));
+  goroutines_[g].group = stacks_[stack].back().function;
 }
 
 void Timeline::Count(State state, int delta) {
@@ -268,9 +269,11 @@ void Timeline::AddRange(const Event& event, int64_t now) {
   std::string name;
   uint64_t key = 0;
   bool begins = false;
+  auto kind = Span::Kind::kCollection;
   switch (event.type) {
     case kEvStwBegin:
       begins = true;
+      kind = Span::Kind::kStoppedWorld;
       name =
           absl::StrCat("stop the world: ", event.tables->String(event.args[0]));
       ABSL_FALLTHROUGH_INTENDED;
@@ -288,12 +291,13 @@ void Timeline::AddRange(const Event& event, int64_t now) {
       return;
   }
   if (begins) {
-    open_spans_.emplace(key, OpenSpan{now, strings_.Intern(name)});
+    open_spans_.emplace(key, Span{now, now, strings_.Intern(name), kind});
     return;
   }
   const auto it = open_spans_.find(key);
   if (it == open_spans_.end()) return;
-  spans_.push_back({it->second.start, now, it->second.name});
+  it->second.end = now;
+  spans_.push_back(it->second);
   open_spans_.erase(it);
 }
 
@@ -365,7 +369,8 @@ void Timeline::Finish() {
     if (live_[g].open != kNone) slices_[live_[g].open].end = duration_;
   }
   for (const auto& open : open_spans_) {
-    spans_.push_back({open.second.start, duration_, open.second.name});
+    spans_.push_back(open.second);
+    spans_.back().end = duration_;
   }
   std::sort(spans_.begin(), spans_.end(),
             [](const Span& a, const Span& b) { return a.start < b.start; });
@@ -376,6 +381,10 @@ void Timeline::Finish() {
 uint32_t Timeline::Find(int64_t id) const {
   const auto it = by_id_.find(id);
   return it == by_id_.end() ? kNone : it->second;
+}
+
+std::string Timeline::FrameText(const StackFrame& frame) const {
+  return absl::StrCat(strings_[frame.function], " ", strings_[frame.place]);
 }
 
 const std::string& Timeline::NameOf(const Goroutine& g) const {

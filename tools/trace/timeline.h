@@ -38,6 +38,20 @@ class Interner {
   std::vector<std::string> texts_;
 };
 
+// Both are strings.
+struct StackFrame {
+  uint32_t function;  // shortened
+  uint32_t place;     // file:line
+
+  friend bool operator==(const StackFrame& a, const StackFrame& b) {
+    return a.function == b.function && a.place == b.place;
+  }
+  template <typename H>
+  friend H AbslHashValue(H h, const StackFrame& frame) {
+    return H::combine(std::move(h), frame.function, frame.place);
+  }
+};
+
 // A stretch of time in which one goroutine had one P.
 struct Slice {
   enum class Kind : uint8_t { kRunning, kSyscall };
@@ -88,10 +102,11 @@ struct Group {
       blocked;  // reason: times, ns
 };
 
-// Stop-the-world, collections.
 struct Span {
+  enum class Kind : uint8_t { kStoppedWorld, kCollection };
   int64_t start, end;
   uint32_t name;
+  Kind kind;
 };
 
 // A log line, or the beginning or end of a region or task.
@@ -116,7 +131,7 @@ class Timeline {
  public:
   Timeline();
   // Reads all events. An error of the reader is returned; what came before it stands.
-  // `progress` is called now and then, with the number of bytes read; false: stop
+  // `progress` is called now and then, with the number of bytes done; false: stop
   // (kCancelled).
   absl::Status Load(TraceReader* reader,
                     absl::FunctionRef<bool(uint64_t)> progress);
@@ -139,8 +154,12 @@ class Timeline {
   // From runnable to running.
   const Histogram& latencies() const { return latencies_; }
   const std::string& String(uint32_t id) const { return strings_[id]; }
-  // Frames, the innermost first: "function file:line".
-  const std::vector<uint32_t>& Stack(uint32_t id) const { return stacks_[id]; }
+  // The innermost frame first. Never empty.
+  const std::vector<StackFrame>& Stack(uint32_t id) const {
+    return stacks_[id];
+  }
+  // "function file:line"
+  std::string FrameText(const StackFrame& frame) const;
   // The function in which the goroutine starts, or "?".
   const std::string& NameOf(const Goroutine& g) const;
 
@@ -153,10 +172,6 @@ class Timeline {
     uint32_t reason = kNone;
     int64_t ready = -1;
     uint32_t waker = kNone, waker_p = kNone, wake_stack = kNone;
-  };
-  struct OpenSpan {
-    int64_t start;
-    uint32_t name;
   };
 
   void Add(const Event& event);
@@ -177,8 +192,8 @@ class Timeline {
   uint32_t InternStack(const Event& event, uint64_t stack);
 
   Interner strings_;
-  std::vector<std::vector<uint32_t>> stacks_;
-  absl::flat_hash_map<std::vector<uint32_t>, uint32_t> stack_ids_;
+  std::vector<std::vector<StackFrame>> stacks_;
+  absl::flat_hash_map<std::vector<StackFrame>, uint32_t> stack_ids_;
   absl::flat_hash_map<uint64_t, uint32_t> stack_cache_;  // of this generation
   std::vector<Slice> slices_;
   std::vector<std::vector<uint32_t>> procs_;
@@ -189,7 +204,7 @@ class Timeline {
   // Group and reason: times and ns. Groups are named late, so by goroutine's group at
   // the time it is accounted.
   absl::flat_hash_map<uint64_t, std::pair<uint64_t, int64_t>> blocked_;
-  absl::flat_hash_map<uint64_t, OpenSpan> open_spans_;
+  absl::flat_hash_map<uint64_t, Span> open_spans_;
   std::vector<Span> spans_;
   std::vector<Mark> marks_;
   std::vector<Counts> counts_;

@@ -1,6 +1,7 @@
 // trace summary FILE
 // trace convert FILE OUT.json
 // trace print FILE
+// trace serve [--http=HOST:PORT] FILE
 //
 // Reads an execution trace in the format of Go 1.22 and 1.23, without Go. Of a damaged
 // file it shows what can be read, says what is wrong, and exits with status 1.
@@ -10,7 +11,9 @@
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,8 +21,12 @@
 #include "tools/trace/convert.h"
 #include "tools/trace/event_text.h"
 #include "tools/trace/reader.h"
+#include "tools/trace/serve.h"
 #include "tools/trace/summary.h"
 #include "tools/trace/timeline.h"
+
+DEFINE_string(http, "127.0.0.1:0",
+              "serve: the address; port 0: one that is free");
 
 namespace {
 
@@ -31,7 +38,8 @@ constexpr char kUsage[] =
     "reads execution traces of mpg and Go\n"
     "  trace summary FILE           where goroutines spent their time\n"
     "  trace convert FILE OUT.json  for ui.perfetto.dev and chrome://tracing\n"
-    "  trace print FILE             every event, as go tool trace -d=parsed";
+    "  trace print FILE             every event, as go tool trace -d=parsed\n"
+    "  trace serve FILE             a page with the timeline, for a browser";
 
 int Complain(const std::string& what) {
   std::cout.flush();
@@ -43,14 +51,19 @@ int Complain(const std::string& file, const absl::Status& status) {
   return Complain(absl::StrCat(file, ": ", std::string(status.message())));
 }
 
+uint64_t SizeOf(std::ifstream* in) {
+  in->seekg(0, std::ios::end);
+  const std::streamoff size = in->tellg();
+  in->clear();
+  in->seekg(0);
+  in->clear();  // a pipe has no size, and no beginning
+  return size < 0 ? 0 : static_cast<uint64_t>(size);
+}
+
 // Shows on a terminal how far a large file has been read.
 class Progress {
  public:
-  explicit Progress(std::ifstream* in) {
-    in->seekg(0, std::ios::end);
-    size_ = static_cast<uint64_t>(in->tellg());
-    in->seekg(0);
-  }
+  explicit Progress(std::ifstream* in) : size_(SizeOf(in)) {}
   ~Progress() {
     if (shown_ >= 0) std::fprintf(stderr, "\r%*s\r", 20, "");
   }
@@ -64,7 +77,7 @@ class Progress {
 
  private:
   const bool terminal_ = isatty(STDERR_FILENO) != 0;
-  uint64_t size_ = 0;
+  const uint64_t size_;
   int shown_ = -1;
 };
 
@@ -106,7 +119,8 @@ int RunPrint(const std::string& file, std::ifstream* in) {
 }
 
 int Usage() {
-  std::cerr << "usage: trace summary|convert|print FILE...; --help says more\n";
+  std::cerr
+      << "usage: trace summary|convert|print|serve FILE...; --help says more\n";
   return 2;
 }
 
@@ -115,8 +129,13 @@ int Run(int argc, char** argv) {
   const bool converts = command == "convert";
   if (argc != (converts ? 4 : 3)) return Usage();
   const std::string file = argv[2];
-  std::ifstream in(file, std::ios::binary);
+  auto opened = std::make_unique<std::ifstream>(file, std::ios::binary);
+  std::ifstream& in = *opened;
   if (!in) return Complain(absl::StrCat("cannot open ", file));
+  if (command == "serve") {
+    const uint64_t size = SizeOf(&in);
+    return mpg::tracetool::Serve(FLAGS_http, file, std::move(opened), size);
+  }
   if (command == "summary") return RunSummary(file, &in);
   if (command == "print") return RunPrint(file, &in);
   return converts ? RunConvert(file, &in, argv[3]) : Usage();

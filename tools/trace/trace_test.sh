@@ -56,6 +56,40 @@ grep -q 'cut.trace: truncated trace' "$tmp/err" || fail "says: $(cat "$tmp/err")
 "$trace" summary "$tmp/none" 2>"$tmp/err" && fail "a missing file was read"
 grep -q 'cannot open' "$tmp/err" || fail "says: $(cat "$tmp/err")"
 
+serve() {  # serve STATUS OPTIONS...: serves, asks for the page, ends it; its status
+  local expected="$1" pid status url="" i
+  shift
+  "$trace" serve "$@" >"$tmp/out" 2>"$tmp/err" &
+  pid=$!
+  for ((i = 0; i < 600 && ${#url} == 0; i++)); do
+    url="$(sed -n 's/^trace: serving //p' "$tmp/out")"
+    kill -0 "$pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  python3 - "$url" <<'PY' || fail "no page at '$url'"
+import json, sys, time, urllib.request
+assert b"<!DOCTYPE html>" in urllib.request.urlopen(sys.argv[1]).read()
+while not json.load(urllib.request.urlopen(sys.argv[1] + "api/state"))["trace"]:
+    time.sleep(0.05)
+PY
+  kill -TERM "$pid"
+  wait "$pid"
+  status=$?
+  ((status == expected)) || fail "serve $* ends with status $status"
+}
+
+serve 0 "$data/everything_go123.trace"
+[[ -s "$tmp/err" ]] && fail "serve says: $(cat "$tmp/err")"
+serve 0 --http=localhost:0 "$data/everything_go122.trace"
+serve 1 "$tmp/cut.trace"
+grep -q 'trace: .*cut.trace: truncated trace' "$tmp/err" ||
+  fail "says: $(cat "$tmp/err")"
+"$trace" serve "$tmp/none" 2>"$tmp/err" && fail "a missing file is served"
+grep -q 'cannot open' "$tmp/err" || fail "says: $(cat "$tmp/err")"
+"$trace" serve --http=nonsense "$data/everything_go123.trace" 2>"$tmp/err" &&
+  fail "serves at an address that is none"
+grep -q 'trace: listen tcp: address nonsense: missing port' "$tmp/err" || fail "says: $(cat "$tmp/err")"
+
 if go="$(find_go)"; then
   for file in "$data"/*.trace; do
     go_events "$file" >"$tmp/go.txt" || fail "$go does not read $file"
