@@ -148,7 +148,14 @@ TracebackLevel GetTracebackLevel() {
   return level;
 }
 
+void EndTraceOfDying(bool may_start) {
+  if (!TraceIsOn()) return;
+  FreezeWorlds(kFreezeNs, may_start);
+  TraceDies();
+}
+
 void ExitAfterTraceback() {
+  EndTraceOfDying(/*may_start=*/true);
   if (GetTracebackLevel() == TracebackLevel::kCrash) {
     signal(SIGABRT, SIG_DFL);
     abort();
@@ -335,11 +342,10 @@ ABSL_ATTRIBUTE_NO_SANITIZE_THREAD void PrintOthers(
 
 void DumpOnFatalError() {
   if (GetTracebackLevel() == TracebackLevel::kNone) {
-    TraceDies();
+    EndTraceOfDying(/*may_start=*/false);
     return;
   }
   FreezeWorlds(kFreezeNs, /*may_start=*/false);
-  TraceDies();
   G* const self = CurrentOrCallingG();
   if (self != nullptr) {
     GoroutineRecord record;
@@ -349,6 +355,7 @@ void DumpOnFatalError() {
         FormatRecord(record, GetTracebackLevel() >= TracebackLevel::kSystem)));
   }
   PrintOthers(self, [](const std::string& text) { PrintError(text); });
+  EndTraceOfDying(/*may_start=*/false);
   if (GetTracebackLevel() == TracebackLevel::kCrash) ExitAfterTraceback();
 }
 

@@ -71,6 +71,10 @@ std::string FormatCreatedBy(const void* gopc, int64_t parent_goid);
 // goroutines are looked at. By a goroutine, or by any other thread.
 std::vector<GoroutineRecord> RecordAll();
 
+// For a dying process, after it has said why: its trace, if there is one, gets all
+// that has happened. Once more: nothing.
+void EndTraceOfDying(bool may_start);
+
 // For a dying process: stops all Scheds as well as it can in `wait_ns`, for ever.
 // may_start: new threads may be started for it, since the caller holds no lock.
 void FreezeWorlds(int64_t wait_ns, bool may_start);

@@ -1,10 +1,12 @@
 #include "runtime/trace.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <atomic>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/panic.h"
 #include "runtime/sched.h"
 #include "runtime/trace_asked.h"
@@ -125,7 +127,9 @@ void TraceIfAsked() {
   if (asked.exchange(true)) return;
   const char* path = getenv("MPG_TRACE");
   if (path == nullptr || *path == '\0') return;
-  const absl::Status status = StartTrace(path);
+  // One file for each process that inherits the environment.
+  const absl::Status status =
+      StartTrace(absl::StrReplaceAll(path, {{"%p", absl::StrCat(getpid())}}));
   if (status.ok()) {
     atexit(&StopTrace);
   } else {

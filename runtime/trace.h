@@ -6,8 +6,8 @@
 //   ...
 //   mpg::StopTrace();
 //
-// or, for a whole program, MPG_TRACE=trace.out in its environment; for tests,
-// --mpg_trace (testing/trace_flag.h). A trace shows all Runtimes of the process.
+// or, for a whole program, MPG_TRACE=trace.out in its environment (%p stands for
+// the process's number); for tests, --mpg_trace (testing/trace_flag.h). A trace shows all Runtimes of the process.
 // Its events: goroutines that are created, start, block (and why), are unblocked
 // (and by whom), give way or are preempted, and end; system calls; Ps that are
 // taken up, laid down and taken away; stops of the world; and the tasks, regions

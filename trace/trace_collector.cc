@@ -377,6 +377,7 @@ void TraceCollector::Die(
                   &bytes);
   Output(bytes);
   std::fflush(file_);
+  file_ = nullptr;  // whole
 }
 
 }  // namespace mpg

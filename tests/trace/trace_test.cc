@@ -334,7 +334,10 @@ TEST(TraceTest, GoroutinesOfPlainThreadsAndWhomTheyWake) {
   StopTrace();
   const Recorded r = ReadRecorded(path);
   EXPECT_TRACE(r);
-  const int64_t g = r.Goroutine("GoroutinesOfPlainThreads");
+  int64_t g = 0;  // the one besides main
+  for (const auto* e : r.OfType(tracetool::kEvGoCreate)) {
+    if (e->start != std::vector<std::string>{"main"}) g = e->event.subject_id;
+  }
   ASSERT_NE(g, 0);
   EXPECT_THAT(r.States(g),
               ElementsAre(State::kRunnable, State::kRunning, State::kWaiting,
