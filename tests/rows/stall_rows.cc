@@ -28,7 +28,9 @@ void SyscallGetppid(int64_t n) {
   for (; n > 0; --n) Syscall([] { return syscall(SYS_getppid); });
 }
 
-uint64_t sink;
+// What the loops compute. volatile: or the compiler, which sees that nobody reads
+// it, leaves them out.
+volatile uint64_t sink;
 
 // A sleeper behind a loop that makes no call: how late it wakes.
 Sample PreemptLatency() {
