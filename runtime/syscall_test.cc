@@ -301,8 +301,10 @@ TEST_P(SyscallTest, GomaxprocsChangesAroundThoseWhoBlock) {
 
 TEST_P(SyscallTest, LockedGoroutinesKeepTheirThread) {
   RunWith(GetParam(), [] {
+    // Run must not return before: one may be locked to its thread.
+    auto done = MakeChan<int>();
     for (int i = 0; i < 6; ++i) {
-      Go([] {
+      Go([=] {
         LockOSThread();
         const pid_t home = gettid();
         for (int k = 0; k < Scaled(100); ++k) {
@@ -316,8 +318,10 @@ TEST_P(SyscallTest, LockedGoroutinesKeepTheirThread) {
           EXPECT_EQ(gettid(), home);
         }
         UnlockOSThread();
+        done.Send(0);
       });
     }
+    for (int i = 0; i < 6; ++i) done.Recv();
   });
 }
 
