@@ -69,7 +69,7 @@ enum GFlags : uint8_t {
 
 // SanFiber, empty without a sanitizer, is a base so that it takes no room.
 struct alignas(kCacheLineSize) G : Waiter, SanFiber {
-  explicit G(const WaiterOps* o) : Waiter(o) {}
+  explicit G(const WaiterOps* o) : Waiter(o), deep(false), calls_lost(0) {}
 
   // First line: what a switch to or from the goroutine and Ready touch.
   Context ctx;             // of a goroutine that is not running
@@ -80,10 +80,11 @@ struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   EhState eh;               // C++ exception state while not running
   int32_t saved_errno = 0;  // errno while not running
   std::atomic<GStatus> status{GStatus::kIdle};
-  uint8_t flags = 0;      // GFlags
-  bool deep = false;      // was far down its stack when it parked
-  uint8_t async_off = 0;  // AsyncPreemptOff scopes
-  Stack stack;            // empty until the first run
+  uint8_t flags = 0;       // GFlags
+  uint8_t deep : 1;        // was far down its stack when it parked
+  uint8_t calls_lost : 2;  // see Sched::kCallsLost; owner
+  uint8_t async_off = 0;   // AsyncPreemptOff scopes
+  Stack stack;             // empty until the first run
   Sched* sched = nullptr;
   // Where it is parked; valid while kWaiting, and while kRunnable after that:
   // null if it became runnable in another way. Go: waitreason, waitunlockf,

@@ -59,6 +59,8 @@ struct M {
   // Where the goroutine in a system call entered it; while it is kSyscall.
   // Go: g.syscallsp, syscallbp, syscallpc.
   Context call;
+  // When that was, if EnterSyscall gave the P away at once; else 0.
+  int64_t call_began = 0;
 
   G g0;
   const int64_t id;

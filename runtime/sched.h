@@ -225,6 +225,9 @@ struct Sched {
   bool NetworkUnpolled() const;
 
   // --- System calls (syscall.cc).
+  // A goroutine that has lost its P in so many calls running gives it away at the
+  // beginning of the next, if anybody waits for it. Untuned.
+  static constexpr int kCallsLost = 2;
   bool RetakeSyscallP(P* p);  // any thread; true: the caller owns p, kIdle
   // The same for a dying process: no lock, no event. Whose it was; null: nobody's.
   const M* TakeSyscallP(P* p);

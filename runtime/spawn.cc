@@ -123,6 +123,7 @@ void Sched::FreeG(P* p, G* g) {
     g->extra = nullptr;
   }
   g->flags = 0;
+  g->calls_lost = 0;
   p->gfree.Put(g);
   p->ended.Add(1);
 }

@@ -5,10 +5,17 @@
 // the M when it comes back, or somebody who has use for a P. The M's thread is a
 // plain thread for as long (ThreadState::syscall_m), so that code in the call can
 // neither park the goroutine nor use a P that it no longer has.
+//
+// sysmon takes the P of a call that lasts, but later than at once, by 20 us and
+// more; with many goroutines that read from slow descriptors, each turn of each of
+// them would cost that. So a goroutine that has lost its P in its last calls is
+// expected to do so again, and gives the P away itself, until a call turns out to be
+// short. (Go does not.)
 #include <errno.h>
 
 #include <utility>
 
+#include "base/clock.h"
 #include "runtime/goroutine.h"
 #include "runtime/sched.h"
 #include "runtime/switch_to.h"
@@ -60,6 +67,29 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline M* BeginCall(const Context& caller) {
   return m;
 }
 
+// A call that is shorter than that was not worth giving the P away for: it is what
+// that costs (a thread must be woken), and what sysmon waits.
+constexpr int64_t kShortCallNs = 20'000;
+
+bool WorkIsQueued(const Sched* s, const P* p) {
+  return !p->runq.Empty() || !s->runq.Empty() || !s->spill.Empty();
+}
+
+ABSL_ATTRIBUTE_NOINLINE void GiveAwayP(M* m) {
+  const int saved_errno = errno;
+  m->sched->HandoffP(m->sched->ReleaseP(m));
+  errno = saved_errno;
+}
+
+void CallLostP(M* m, G* g) {
+  const int64_t began = std::exchange(m->call_began, 0);
+  if (began != 0 && NanoTime() - began < kShortCallNs) {
+    g->calls_lost = 0;
+  } else if (g->calls_lost < Sched::kCallsLost) {
+    ++g->calls_lost;
+  }
+}
+
 void RequeueAfterCall(M* m, G* prev) {
   EndCallWithoutP(m, prev);
   m->sched->Inject(prev);
@@ -68,6 +98,7 @@ void RequeueAfterCall(M* m, G* prev) {
 // m's P has been taken. Another one, or a place in the queue.
 ABSL_ATTRIBUTE_NOINLINE void ExitSlow(M* m, G* g) {
   Sched* s = m->sched;
+  CallLostP(m, g);
   const int hint = m->p.Get() != nullptr ? m->p->id : 0;
   const int saved_errno = errno;
   m->p = nullptr;
@@ -90,6 +121,13 @@ ABSL_ATTRIBUTE_NOINLINE void ExitSlow(M* m, G* g) {
 ABSL_ATTRIBUTE_NOINLINE M* EnterSyscall() {
   M* m = BeginCall(CallerContext());
   if (m == nullptr) return nullptr;
+  const G* g = m->curg;
+  if (ABSL_PREDICT_FALSE(g->calls_lost >= Sched::kCallsLost) &&
+      WorkIsQueued(m->sched, m->p)) {
+    m->call_began = NanoTime();
+    GiveAwayP(m);
+    return m;
+  }
   // release: pairs with the compare-and-swaps that take the P. No barrier: a
   // stopper of the world that misses this looks again.
   m->p->status.store(PStatus::kSyscall, std::memory_order_release);
@@ -98,10 +136,7 @@ ABSL_ATTRIBUTE_NOINLINE M* EnterSyscall() {
 
 ABSL_ATTRIBUTE_NOINLINE M* EnterBlockingSyscall() {
   M* m = BeginCall(CallerContext());
-  if (m == nullptr) return nullptr;
-  const int saved_errno = errno;
-  m->sched->HandoffP(m->sched->ReleaseP(m));
-  errno = saved_errno;
+  if (m != nullptr) GiveAwayP(m);
   return m;
 }
 
@@ -123,6 +158,8 @@ void ExitSyscall(M* m) {
     if (ABSL_PREDICT_FALSE(p->m != m)) {
       p->m = m;
       p->schedtick = p->schedtick + 1;
+    } else {
+      g->calls_lost = 0;
     }
     p->syscalltick = p->syscalltick + 1;
     SetGStatus(g, GStatus::kSyscall, GStatus::kRunning);

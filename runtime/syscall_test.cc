@@ -182,6 +182,59 @@ TEST_P(SyscallTest, ManyBlockAndThreadsGoDownAgain) {
       Eventually([&] { return runtime.Stats().threads <= GetParam() + 4; }));
 }
 
+// Slices that do not end: only the calls move the P.
+RuntimeOptions OnePAndLongSlices() {
+  RuntimeOptions options = Procs(1);
+  options.time_slice = absl::Minutes(10);
+  options.async_preempt = false;
+  return options;
+}
+
+// Blocks until another goroutine, which needs the P, has run for a while.
+void BlockInCall(const Pipe& pipe) {
+  Go([&pipe] {
+    usleep(200);
+    EXPECT_EQ(pipe.WriteOne(), 1);
+  });
+  EXPECT_EQ(Syscall([&pipe] { return pipe.ReadOne(); }), 1);
+}
+
+TEST(Syscall, WhoHasLostItsPTwiceGivesItAwayItself) {
+  Runtime runtime(OnePAndLongSlices());
+  runtime.Run([&] {
+    Pipe pipe;
+    for (int i = 0; i < 2; ++i) BlockInCall(pipe);
+    const SchedStats before = runtime.Stats();
+    EXPECT_EQ(before.retakes, 2u);
+    for (int i = 0; i < 20; ++i) BlockInCall(pipe);
+    const SchedStats after = runtime.Stats();
+    EXPECT_EQ(after.retakes, 2u);
+    EXPECT_EQ(after.handoffs - before.handoffs, 20u);
+  });
+  runtime.Wait();
+}
+
+TEST(Syscall, AShortCallEndsThat) {
+  Runtime runtime(OnePAndLongSlices());
+  runtime.Run([&] {
+    Pipe pipe;
+    // A short call takes long if this thread is not run: tried again then.
+    for (bool kept = false; !kept;) {
+      for (int i = 0; i < 2; ++i) BlockInCall(pipe);
+      uint64_t handoffs[3];
+      for (uint64_t& n : handoffs) {
+        n = runtime.Stats().handoffs;
+        Go([] {});
+        EXPECT_GT(Syscall([] { return getppid(); }), 0);
+        Gosched();
+      }
+      EXPECT_GT(handoffs[1], handoffs[0]);
+      kept = handoffs[2] == handoffs[1];
+    }
+  });
+  runtime.Wait();
+}
+
 TEST_P(SyscallTest, ShortCallsFromManyGoroutines) {
   RunWith(GetParam(), [] {
     const int n = 50, rounds = Scaled(2000);
@@ -248,8 +301,10 @@ TEST_P(SyscallTest, GomaxprocsChangesAroundThoseWhoBlock) {
 
 TEST_P(SyscallTest, LockedGoroutinesKeepTheirThread) {
   RunWith(GetParam(), [] {
+    // Run must not return before: one may be locked to its thread.
+    auto done = MakeChan<int>();
     for (int i = 0; i < 6; ++i) {
-      Go([] {
+      Go([=] {
         LockOSThread();
         const pid_t home = gettid();
         for (int k = 0; k < Scaled(100); ++k) {
@@ -263,8 +318,10 @@ TEST_P(SyscallTest, LockedGoroutinesKeepTheirThread) {
           EXPECT_EQ(gettid(), home);
         }
         UnlockOSThread();
+        done.Send(0);
       });
     }
+    for (int i = 0; i < 6; ++i) done.Recv();
   });
 }
 

@@ -28,7 +28,14 @@ void SyscallGetppid(int64_t n) {
   for (; n > 0; --n) Syscall([] { return syscall(SYS_getppid); });
 }
 
-uint64_t sink;
+// What Syscall adds: the difference of the two above drowns where calls are slow.
+void SyscallNothing(int64_t n) {
+  for (; n > 0; --n) Syscall([] { asm volatile(""); });
+}
+
+// What the loops compute. volatile: or the compiler, which sees that nobody reads
+// it, leaves them out.
+volatile uint64_t sink;
 
 // A sleeper behind a loop that makes no call: how late it wakes.
 Sample PreemptLatency() {
@@ -128,6 +135,8 @@ void AddStallRows(std::vector<Bench>* benches) {
   benches->push_back(Op("getppid", {1}, Exactly(Getppid), "ns, alone"));
   benches->push_back(
       Op("syscall_getppid", {1}, Exactly(SyscallGetppid), "ns, in Syscall"));
+  benches->push_back(
+      Op("syscall_nothing", {1}, Exactly(SyscallNothing), "ns, in Syscall"));
   benches->push_back(
       Once("preempt_latency", {1}, PreemptLatency, "p50 lateness ns"));
   benches->push_back(Once("syscall_block", {2}, SyscallBlock, "ns/step"));
