@@ -1,53 +1,46 @@
 #include "base/wait_reason.h"
 
+#include <cstddef>
+
 namespace mpg {
+namespace internal {
+
+// In the order of WaitReason. gdb reads it, too (tools/gdb/mpg-gdb.py).
+extern const char* const kWaitReasonNames[];
+const char* const kWaitReasonNames[] = {
+    "",
+    "chan receive",
+    "chan send",
+    "chan receive (nil chan)",
+    "chan send (nil chan)",
+    "select",
+    "select (no cases)",
+    "semacquire",
+    "sync.Mutex.Lock",
+    "sync.RWMutex.RLock",
+    "sync.RWMutex.Lock",
+    "sync.Cond.Wait",
+    "sync.WaitGroup.Wait",
+    "sleep",
+    "IO wait",
+    "preempted",
+    "stopping the world",
+    "runtime.Wait",
+    "synctest.Run",
+    "synctest.Wait",
+    "trace reader (blocked)",
+};
+
+}  // namespace internal
 
 absl::string_view WaitReasonName(WaitReason reason) {
-  switch (reason) {
-    case WaitReason::kNone:
-      return "";
-    case WaitReason::kChanReceive:
-      return "chan receive";
-    case WaitReason::kChanSend:
-      return "chan send";
-    case WaitReason::kChanReceiveNil:
-      return "chan receive (nil chan)";
-    case WaitReason::kChanSendNil:
-      return "chan send (nil chan)";
-    case WaitReason::kSelect:
-      return "select";
-    case WaitReason::kSelectNoCases:
-      return "select (no cases)";
-    case WaitReason::kSemacquire:
-      return "semacquire";
-    case WaitReason::kSyncMutexLock:
-      return "sync.Mutex.Lock";
-    case WaitReason::kSyncRWMutexRLock:
-      return "sync.RWMutex.RLock";
-    case WaitReason::kSyncRWMutexLock:
-      return "sync.RWMutex.Lock";
-    case WaitReason::kSyncCondWait:
-      return "sync.Cond.Wait";
-    case WaitReason::kSyncWaitGroupWait:
-      return "sync.WaitGroup.Wait";
-    case WaitReason::kSleep:
-      return "sleep";
-    case WaitReason::kIOWait:
-      return "IO wait";
-    case WaitReason::kPreempted:
-      return "preempted";
-    case WaitReason::kStoppingTheWorld:
-      return "stopping the world";
-    case WaitReason::kRuntimeWait:
-      return "runtime.Wait";
-    case WaitReason::kSynctestRun:
-      return "synctest.Run";
-    case WaitReason::kSynctestWait:
-      return "synctest.Wait";
-    case WaitReason::kTraceReaderBlocked:
-      return "trace reader (blocked)";
-  }
-  return "unknown wait reason";
+  constexpr size_t kCount =
+      sizeof internal::kWaitReasonNames / sizeof internal::kWaitReasonNames[0];
+  static_assert(
+      kCount == static_cast<size_t>(WaitReason::kTraceReaderBlocked) + 1,
+      "a name for each reason");
+  const auto i = static_cast<size_t>(reason);
+  return i < kCount ? internal::kWaitReasonNames[i] : "unknown wait reason";
 }
 
 }  // namespace mpg

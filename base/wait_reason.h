@@ -9,6 +9,7 @@
 
 namespace mpg {
 
+// With a new one comes its name, in wait_reason.cc.
 enum class WaitReason : uint8_t {
   kNone,
   kChanReceive,

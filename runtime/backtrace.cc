@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unwind.h>
 
+#include <utility>
+
 #include "absl/base/dynamic_annotations.h"
 #include "absl/debugging/symbolize.h"
 #include "absl/strings/match.h"
@@ -73,6 +75,14 @@ bool IsSchedulerFunction(absl::string_view name) {
          absl::StartsWith(name, "__cxxabiv1::");
 }
 
+bool IsHiddenFrame(absl::string_view name, absl::string_view callee) {
+  if (!IsSchedulerFunction(name)) return false;
+  // Abseil's demangler leaves out what is between < and >.
+  return !absl::StartsWith(name, "mpg::internal::ClosureIn<") ||
+         !absl::StrContains(name, ">::Run(") ||
+         !absl::StartsWith(callee, "mpg::");
+}
+
 void TakeBacktrace(Backtrace* out) {
   out->size = 0;
   out->truncated = false;
@@ -84,12 +94,13 @@ std::string FormatPc(const void* pc) {
 }
 
 std::string FormatBacktrace(const Backtrace& trace, bool system) {
-  std::string out;
+  std::string out, callee;
   for (int i = 0; i < trace.size; ++i) {
-    const std::string name = FunctionName(trace.pcs[i]);
-    if (system || !IsSchedulerFunction(name)) {
+    std::string name = FunctionName(trace.pcs[i]);
+    if (system || !IsHiddenFrame(name, callee)) {
       out += FormatFrame(name, trace.pcs[i]);
     }
+    callee = std::move(name);
   }
   if (trace.truncated) out += "...additional frames elided...\n";
   return out;

@@ -28,8 +28,14 @@ std::string FormatBacktrace(const Backtrace& trace, bool system = false);
 // types, or "?".
 std::string FunctionName(const void* pc);
 
-// It is a function of the scheduler itself, which dumps leave out.
+// It is a function of the scheduler itself.
 bool IsSchedulerFunction(absl::string_view name);
+
+// A frame that dumps and profiles leave out: a scheduler's function, but not what
+// runs a goroutine's closure if it called one of mpg's own (`callee`, the next
+// frame in; "": none). Then the closure is inlined there, and the frame is all that
+// shows of the program; addr2line -i names it.
+bool IsHiddenFrame(absl::string_view name, absl::string_view callee);
 
 // "binary+0x1234".
 std::string PlaceOf(const void* pc);

@@ -19,7 +19,8 @@
 //    "runtimes":[{"gomaxprocs":2, "idleprocs":1, "threads":4, "spinningthreads":0,
 //      "idlethreads":1, "nmidlelocked":0, "runqueue":0, "goroutines":9,
 //      "goroutines_created":99, "switches":12, "schedticks":8, "steals":3,
-//      "gcwaiting":false, "uptime_ns":1,
+//      "thread_wakes":4, "gcwaiting":false, "uptime_ns":1,
+//      "latencies":[[64,5], [80,1]],
 //      "states":{"running":1, "runnable":2, "syscall":0, "chan receive":6},
 //      "procs":[{"id":0, "status":"running", "m":2, "goid":1, "runq":3,
 //                "timers":0, "schedtick":5, "switches":7, "syscalltick":0}],
@@ -28,6 +29,10 @@
 //
 // "states" has a goroutine's wait reason, or its status if it does not wait; an M is
 // "active", "syscall", "idle", "locked" (it waits for its goroutine) or "starting".
+// "latencies" has how long goroutines were runnable before they ran, of one in 128:
+// pairs of the least time of a bucket in nanoseconds, and how many were in it so far;
+// a bucket is a quarter of the way from one power of two to the next. Those without
+// any are left out. "thread_wakes" counts idle Ms woken for a P.
 // Where there is none, "m" and "p" are -1 and "goid" is 0. Further fields may
 // come; those here stay. Figures are not taken at one instant, and nothing is
 // stopped for them.

@@ -14,7 +14,9 @@
 #include "absl/strings/string_view.h"
 #include "base/clock.h"
 #include "base/wait_reason.h"
+#include "runtime/figures.h"
 #include "runtime/sched.h"
+#include "runtime/time_histogram.h"
 
 namespace mpg {
 namespace internal {
@@ -137,6 +139,18 @@ std::string MsJson(Sched* s) {
   return absl::StrJoin(out, ",");
 }
 
+std::string LatenciesJson(const Sched* s) {
+  TimeCounts sum;
+  for (int i = 0; i < s->allp_used.load(); ++i) sum.Add(s->allp[i]->latencies);
+  std::vector<std::string> out;
+  for (int i = 0; i < TimeHistogram::kBuckets; ++i) {
+    if (sum.counts[i] == 0) continue;
+    out.push_back(absl::StrCat("[", TimeHistogram::LowerBound(i), ",",
+                               sum.counts[i], "]"));
+  }
+  return absl::StrJoin(out, ",");
+}
+
 std::string RuntimeJson(Sched* s) {
   const SchedStats stats = s->Stats();
   return absl::StrCat(
@@ -146,13 +160,16 @@ std::string RuntimeJson(Sched* s) {
                    ",\"idlethreads\":", stats.idlethreads, ",\"nmidlelocked\":",
                    s->nmlockedidle.load(), ",\"runqueue\":", stats.runqueue,
                    ",\"goroutines\":", stats.goroutines),
-      absl::StrCat(",\"goroutines_created\":", stats.goroutines_created,
-                   ",\"switches\":", stats.switches, ",\"schedticks\":",
-                   stats.schedticks, ",\"steals\":", stats.steals,
-                   ",\"gcwaiting\":", Bool(s->gcwaiting.load()),
-                   ",\"uptime_ns\":", NanoTime() - s->start_time),
-      ",\"states\":{", States(s), "},\"procs\":[", ProcsJson(s), "],\"ms\":[",
-      MsJson(s), "]}");
+      absl::StrCat(
+          ",\"goroutines_created\":", stats.goroutines_created,
+          ",\"switches\":", stats.switches,
+          ",\"schedticks\":", stats.schedticks, ",\"steals\":", stats.steals,
+          // relaxed: a figure.
+          ",\"thread_wakes\":", s->thread_wakes.load(std::memory_order_relaxed),
+          ",\"gcwaiting\":", Bool(s->gcwaiting.load()),
+          ",\"uptime_ns\":", NanoTime() - s->start_time),
+      ",\"latencies\":[", LatenciesJson(s), "],\"states\":{", States(s),
+      "},\"procs\":[", ProcsJson(s), "],\"ms\":[", MsJson(s), "]}");
 }
 
 int64_t Nanos(const timeval& t) {

@@ -16,7 +16,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "channel/chan.h"
@@ -24,6 +23,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/goroutine.h"
+#include "runtime/real_tools.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
 #include "sync/mutex.h"
@@ -74,6 +74,8 @@ namespace pprof {
 namespace {
 
 using internal::Eventually;
+using internal::FindGo;
+using internal::OutputOf;
 using internal::Procs;
 using internal::RunWith;
 using ::testing::ContainsRegex;
@@ -426,30 +428,6 @@ TEST(PprofTest, WhoLetsGoOfALockAnswersForTheWait) {
 
 // --- The real reader -------------------------------------------------------------
 
-std::string FindGo() {
-  if (const char* go = getenv("MPG_GO")) return go;
-  std::vector<std::string> dirs;
-  if (const char* path = getenv("PATH")) dirs = absl::StrSplit(path, ':');
-  dirs.push_back("/usr/lib/go-1.23/bin");
-  for (const std::string& dir : dirs) {
-    const std::string go = dir + "/go";
-    if (access(go.c_str(), X_OK) == 0) return go;
-  }
-  return "";
-}
-
-std::string Output(const std::string& command) {
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  std::string out;
-  char buffer[4096];
-  for (size_t n; (n = fread(buffer, 1, sizeof buffer, pipe)) != 0;) {
-    out.append(buffer, n);
-  }
-  const int status = pclose(pipe);
-  if (status != 0) absl::StrAppend(&out, "\nexit status ", status);
-  return out;
-}
-
 TEST(PprofTest, GoToolPprofOpensThem) {
   const std::string go = FindGo();
   if (go.empty()) GTEST_SKIP() << "no go found: see MPG_GO";
@@ -485,17 +463,17 @@ TEST(PprofTest, GoToolPprofOpensThem) {
   ASSERT_TRUE(WriteProfile("mutex", dir + "/mutex").ok());
 
   const std::string goroutines =
-      Output(absl::StrCat(pprof, "-top -cum ", dir, "/goroutine"));
+      OutputOf(absl::StrCat(pprof, "-top -cum ", dir, "/goroutine"));
   EXPECT_THAT(goroutines, HasSubstr("Type: goroutine\n"));
   EXPECT_THAT(goroutines, ContainsRegex("\n +[0-9]+ +[0-9.]+% +[0-9.]+% +3 "
                                         "+75.00%  WaitAsOneOfMany"));
-  EXPECT_THAT(Output(absl::StrCat(pprof, "-tags ", dir, "/goroutine")),
+  EXPECT_THAT(OutputOf(absl::StrCat(pprof, "-tags ", dir, "/goroutine")),
               ContainsRegex("user: Total 3[^\n]*\n +3[^\n]*: ann"));
   const std::string block =
-      Output(absl::StrCat(pprof, "-top -cum ", dir, "/block"));
+      OutputOf(absl::StrCat(pprof, "-top -cum ", dir, "/block"));
   EXPECT_THAT(block, HasSubstr("Type: delay\n"));
   EXPECT_THAT(block, ContainsRegex("[0-9.]+[mun]?s +[0-9.]+%  BlockInMutex"));
-  const std::string mutex = Output(absl::StrCat(
+  const std::string mutex = OutputOf(absl::StrCat(
       pprof, "-top -cum -sample_index=contentions ", dir, "/mutex"));
   EXPECT_THAT(mutex, HasSubstr("Type: contentions\n"));
   EXPECT_THAT(mutex, HasSubstr("  LetGoOfMutex"));

@@ -141,10 +141,12 @@ void ProfileBuilder::AddSample(
     const std::vector<void*>& stack, const std::vector<int64_t>& values,
     const std::map<std::string, std::string>& labels) {
   std::vector<const void*> shown;
+  absl::string_view callee;
   for (const void* pc : stack) {
     const auto [it, is_new] = names_.try_emplace(pc);
     if (is_new) it->second = FunctionName(pc);
-    if (!IsSchedulerFunction(it->second)) shown.push_back(pc);
+    if (!IsHiddenFrame(it->second, callee)) shown.push_back(pc);
+    callee = it->second;
   }
   if (shown.empty()) shown.assign(stack.begin(), stack.end());
   std::string ids, numbers, m;

@@ -37,6 +37,17 @@ std::atomic<int> threads{0};
 std::atomic<bool> writing{false};
 pid_t process = 0;  // the one whose thread waits
 
+bool Ignores(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN;
+}
+
+// A shell without job control starts what goes to the background so. Go respects
+// that of SIGHUP and SIGINT only (sigInstallGoHandler, sigqueue.go).
+const bool ignored_at_start = [] {
+  struct sigaction action;
+  return sigaction(SIGQUIT, nullptr, &action) == 0 && Ignores(action);
+}();
+
 uintptr_t InterruptedPc(const void* context) {
   const auto* uc = static_cast<const ucontext_t*>(context);
 #if defined(__x86_64__)
@@ -136,7 +147,8 @@ void InstallQuitHandler() {
   if (sigaction(SIGQUIT, nullptr, &current) != 0) return;
   const bool ours = (current.sa_flags & SA_SIGINFO) != 0
                         ? current.sa_sigaction == OnQuit
-                        : current.sa_handler == SIG_DFL;
+                        : current.sa_handler == SIG_DFL ||
+                              (ignored_at_start && Ignores(current));
   note.Clear();  // the parent's thread slept on it
   if (!ours || !StartThread()) return;
   struct sigaction action;

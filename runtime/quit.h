@@ -11,8 +11,9 @@
 namespace mpg {
 namespace internal {
 
-// If SIGQUIT has its default action, takes it over. Once in a process: a child that
-// was forked needs a thread of its own.
+// If SIGQUIT has its default action, or is ignored since before the program began,
+// takes it over. Once in a process: a child that was forked needs a thread of its
+// own.
 void InstallQuitHandler();
 
 // 1 if there is a thread that waits for SIGQUIT: it wakes nobody. For deadlock

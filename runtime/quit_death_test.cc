@@ -180,6 +180,32 @@ TEST_F(QuitDeathTest, LevelCrashAborts) {
       KilledBySignal(SIGABRT), HasSubstr("goroutine 1"));
 }
 
+// The other process that the death test is has inherited what is set here.
+TEST_F(QuitDeathTest, AnInheritedIgnoreDoesNotCount) {
+  const auto before = signal(SIGQUIT, SIG_IGN);
+  EXPECT_EXIT(
+      {
+        Runtime runtime(internal::Procs(1));
+        runtime.Run([] {
+          Quit();
+          CallingFunction();
+        });
+      },
+      ExitedWithCode(2), ContainsRegex(kHead));
+  signal(SIGQUIT, before);
+}
+
+TEST_F(QuitDeathTest, TheProgramsOwnIgnoreStays) {
+  EXPECT_EXIT(
+      {
+        signal(SIGQUIT, SIG_IGN);
+        Runtime runtime(internal::Procs(1));
+        runtime.Run([] { Quit(); });
+        _exit(3);
+      },
+      ExitedWithCode(3), "");
+}
+
 TEST_F(QuitDeathTest, AnExistingHandlerStays) {
   EXPECT_EXIT(
       {

@@ -24,8 +24,8 @@
 // reports a panic in a goroutine (and calls the previous handler on other
 // threads), and a SIGSEGV and SIGBUS handler on a stack of its own that
 // recognises goroutine stack overflow (and passes on all else). If SIGQUIT has its
-// default action then, the signal dumps all goroutines of all Runtimes to stderr as
-// Go does ("SIGQUIT: quit", each goroutine's state and stack) and ends the process
+// default action then, or is ignored since before the program began, the signal
+// dumps all goroutines of all Runtimes to stderr as Go does ("SIGQUIT: quit", each goroutine's state and stack) and ends the process
 // with exit status 2; a thread that does nothing else waits for it. For dumps from
 // code, and $GOTRACEBACK, see stack_dump.h.
 #ifndef MPG_RUNTIME_RUNTIME_H_

@@ -121,8 +121,10 @@ ABSL_ATTRIBUTE_NO_SANITIZE_THREAD std::string DetailOfG(const G* g) {
 
 void Sched::PrintSchedTrace(bool detailed) {
   const SchedStats stats = Stats();
+  const int64_t now = NanoTime();
+  if (schedtrace_start == 0) schedtrace_start = now;
   std::string out = absl::StrCat(
-      "SCHED ", (NanoTime() - start_time) / 1'000'000,
+      "SCHED ", (now - schedtrace_start) / 1'000'000,
       "ms: gomaxprocs=", stats.gomaxprocs, " idleprocs=", stats.idleprocs,
       " threads=", stats.threads, " spinningthreads=", stats.spinningthreads,
       // Go's flag; here whoever ends a stop of the world looks for work himself.

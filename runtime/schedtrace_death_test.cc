@@ -19,6 +19,7 @@ namespace {
 using testing::AllOf;
 using testing::ContainsRegex;
 using testing::ExitedWithCode;
+using testing::StartsWith;
 
 // Runs goroutines in several states for a while, then exits.
 void RunTraced(bool detailed) {
@@ -55,7 +56,8 @@ class SchedTraceDeathTest : public testing::Test {
 
 TEST_F(SchedTraceDeathTest, LineHasGosForm) {
   EXPECT_EXIT(RunTraced(false), ExitedWithCode(0),
-              AllOf(ContainsRegex(
+              AllOf(StartsWith("SCHED 0ms: gomaxprocs=3 "),
+                    ContainsRegex(
                         "SCHED [0-9]+ms: gomaxprocs=3 idleprocs=[0-3] "
                         "threads=[0-9]+ spinningthreads=[0-9]+ needspinning=0 "
                         "idlethreads=[0-9]+ runqueue=[0-9]+ "

@@ -53,6 +53,7 @@ namespace {
 using internal::Eventually;
 using internal::RunWith;
 using testing::AllOf;
+using testing::AnyOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
@@ -119,6 +120,18 @@ TEST(DumpTest, ShowsABlockedGoroutinesReasonFramesAndMaker) {
     system.system_frames = true;
     EXPECT_THAT(PartOf(DumpGoroutines(system), "blocked"),
                 HasSubstr("mpg_context_start"));
+    c.Close();
+  });
+}
+
+TEST(DumpTest, ShowsAClosureAlsoWhereItHasBeenInlined) {
+  RunWith(2, [] {
+    auto c = MakeChan<int>();
+    GoNamed("closure", [c] { c.Recv(); });
+    AwaitState("closure", "chan receive");
+    const std::string part = PartOf(DumpGoroutines(), "closure");
+    EXPECT_THAT(part.substr(0, part.find("created by ")),
+                AnyOf(HasSubstr("::ClosureIn<"), HasSubstr("operator()")));
     c.Close();
   });
 }

@@ -10,9 +10,11 @@
 
 #include "absl/time/time.h"
 #include "channel/chan.h"
+#include "channel/select.h"
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
 #include "runtime/time.h"
+#include "sync/mutex.h"
 
 namespace {
 
@@ -42,6 +44,32 @@ NOINLINE void CallingFunction(int fd) {
     }
   });
   std::printf("called\n");
+}
+
+NOINLINE void LockingFunction(mpg::Mutex& mu) {
+  ready.fetch_add(1);
+  mu.Lock();
+  mu.Unlock();
+}
+
+NOINLINE void SelectingFunction(const Chan<int>& a, const Chan<int>& b) {
+  ready.fetch_add(1);
+  std::printf("%d\n", mpg::Select(mpg::OnRecv(a), mpg::OnRecv(b)));
+}
+
+NOINLINE void SleepingFunction() {
+  ready.fetch_add(1);
+  mpg::Sleep(absl::Hours(1));
+  std::printf("slept\n");
+}
+
+// Keeps its processor: no signal may take it.
+NOINLINE void StayingFunction() {
+  mpg::AsyncPreemptOff off;
+  ready.fetch_add(1);
+  for (;;) {
+    asm volatile("" ::: "memory");
+  }
 }
 
 NOINLINE void SpinningFunction() {
@@ -95,8 +123,24 @@ int main(int argc, char**) {
       mpg::LockOSThread();
       ReceiverFunction(empty, 44);
     });
-    while (ready.load() != 75) mpg::Gosched();
+    mpg::Mutex mu;
+    mu.Lock();
+    named.name = "locking";
+    mpg::Go(named, [&] { LockingFunction(mu); });
+    named.name = "selecting";
+    mpg::Go(named, [&] { SelectingFunction(empty, empty); });
+    named.name = "sleeping";
+    mpg::Go(named, [] { SleepingFunction(); });
+    while (ready.load() != 78) mpg::Gosched();
     mpg::Sleep(absl::Milliseconds(50));
+    // With these and this goroutine no processor is left, and one that is new does
+    // not begin.
+    for (int i = 0; i < 3; ++i) mpg::Go([] { StayingFunction(); });
+    while (ready.load() != 81) mpg::Gosched();
+    mpg::AsyncPreemptOff off;
+    mpg::Gosched();  // a new time slice
+    named.name = "fresh";
+    mpg::Go(named, [&] { ReceiverFunction(empty, 45); });
     AllIsReady(numbers, strings);
     std::_Exit(0);  // the spinner would keep the Runtime from ending
   });

@@ -119,9 +119,8 @@ def name_of(g):
 def state_of(g):
     status = number(g["status"])
     if status == 4 and int(g["site"]) != 0:
-        reason = str(g["site"]["reason"]).rsplit("::", 1)[-1]
-        words = re.sub(r"(?<!^)(?=[A-Z])", " ", reason[1:]).lower()
-        state = "waiting, " + words
+        names = variable("kWaitReasonNames")
+        state = "waiting, " + names[int(g["site"]["reason"])].string()
     else:
         state = G_STATUS.get(status, "?%d" % status)
     if pointer(g["lockedm"]) != 0:

@@ -46,9 +46,12 @@ def named(name):
     for line in gdb.execute("info goroutines", to_string=True).splitlines():
         if '"%s"' % name in line:
             return line.replace("*", " ").split()[0]
-for name in ("receiver", "sender", "caller", "spinner", "locked"):
+for name in ("receiver", "sender", "caller", "spinner", "locked", "locking",
+             "selecting", "sleeping"):
     print("==bt " + name)
     gdb.execute("goroutine %s bt" % named(name))
+print("==fresh")
+gdb.execute("goroutine %s bt" % named("fresh"))
 print("==frame")
 gdb.execute("goroutine %s frame function ReceiverFunction" % named("receiver"))
 bt = gdb.execute("goroutine %s bt" % named("sender"), to_string=True)
@@ -70,6 +73,11 @@ check() {
   expect "$out" "$what" '^. [0-9]+ +\[syscall\] "caller" .*CallingFunction'
   expect "$out" "$what" '^. [0-9]+ +\[(running|preempted)\] "spinner" .*SpinningFunction'
   expect "$out" "$what" '^. [0-9]+ +\[waiting, chan receive, locked to thread\] "locked" '
+  expect "$out" "$what" '^. [0-9]+ +\[waiting, sync\.Mutex\.Lock\] "locking" LockingFunction'
+  expect "$out" "$what" '^. [0-9]+ +\[waiting, select\] "selecting" .*SelectingFunction'
+  expect "$out" "$what" '^. [0-9]+ +\[waiting, sleep\] "sleeping" .*SleepingFunction'
+  expect "$out" "$what" '^. [0-9]+ +\[runnable\] "fresh" \(has not begun\)$'
+  expect "$out" "$what" '^has not begun: created by .*main'
   expect "$out" "$what" '^. 1 +\[running\] .*AllIsReady|^. 1 +\[running\] .*main'
   if [ "$(sed -n '/^==goroutines/,/^==procs/p' "$out" | grep -c 'ReceiverFunction at')" -ne 72 ]; then
     echo "FAILED: $what: not 72 receivers"
@@ -81,7 +89,8 @@ check() {
   expect "$out" "$what" '^\$[0-9]+ = mpg::Chan<int> len=2 cap=4 closed = \{\[0\] = 11, \[1\] = 12\}$'
   expect "$out" "$what" '^\$[0-9]+ = mpg::Chan<std.*string.*> len=2 cap=2 sending: G[0-9]+ = \{\[0\] = "one", \[1\] = "two"\}$'
   for name in receiver:Receiver sender:Sender caller:Calling \
-      spinner:Spinning locked:Receiver; do
+      spinner:Spinning locked:Receiver locking:Locking selecting:Selecting \
+      sleeping:Sleeping; do
     sed -n "/^==bt ${name%:*}/,/^==/p" "$out" >"$work/bt"
     expect "$work/bt" "$what, ${name%:*}'s stack" '^#0 '
     expect "$work/bt" "$what, ${name%:*}'s stack" \
