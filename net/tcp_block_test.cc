@@ -26,8 +26,7 @@ absl::StatusOr<size_t> ReadByte(const Conn& conn) {
 
 // More than the two buffers in between hold, if nobody reads.
 absl::Status Flood(const Conn& conn) {
-  static const std::string* const much =
-      new std::string(size_t{32} << 20, 'x');
+  static const std::string* const much = new std::string(size_t{32} << 20, 'x');
   return conn.Write(*much).status();
 }
 
