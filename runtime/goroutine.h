@@ -209,7 +209,8 @@ int SetMaxThreads(int n);
 
 // Stops all other goroutines of the Runtime at their next call into mpg, and
 // returns when none runs. Blocks while another stop is under way. The caller
-// must not park until it has called StartTheWorld. `reason` is for traces.
+// must not park until it has called StartTheWorld, nor end another Runtime; a
+// Syscall keeps the P. `reason` is for traces.
 // Go: stopTheWorld, startTheWorld.
 void StopTheWorld(absl::string_view reason);
 void StartTheWorld();

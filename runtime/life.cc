@@ -129,8 +129,8 @@ Sched::Sched(const RuntimeOptions& o)
 }
 
 void Sched::Start() {
+  sysmon_thread = std::thread([this] { sysmon->Run(); });  // may throw
   TraceStarts(this);
-  sysmon_thread = std::thread([this] { sysmon->Run(); });
   RuntimeLockGuard guard(scheds_mu);
   AllScheds().push_back(this);
 }

@@ -8,12 +8,14 @@
 #include <system_error>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "channel/chan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
+#include "runtime/trace.h"
 
 namespace {
 // Mappings of at least so many bytes are refused; 0: none is.
@@ -104,6 +106,17 @@ TEST_F(MemoryDeathTest, NoThreadForTheMonitor) {
   int ran = 0;
   RunWith(2, [&ran] { ++ran; });
   EXPECT_EQ(ran, 1);
+}
+
+TEST_F(MemoryDeathTest, NoThreadForATrace) {
+  refuse_threads = true;
+  const absl::Status status = StartTrace(testing::TempDir() + "/trace");
+  // A trace looks at all Runtimes: one that never came to be is none.
+  EXPECT_THROW(Runtime runtime(Procs(2)), std::system_error);
+  refuse_threads = false;
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_TRUE(StartTrace(testing::TempDir() + "/trace").ok());
+  StopTrace();
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Stopping the world: while it is stopped, nobody else moves.
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -121,6 +123,19 @@ TEST(StopTheWorld, WorkThatForeignThreadsBringMeanwhileRunsAfterwards) {
   foreign.join();
   runtime.Wait();
   EXPECT_EQ(ran.load(), sent.load());
+}
+
+TEST(StopTheWorld, TheStoppersSyscallKeepsItsP) {
+  RunWith(2, [] {
+    for (int i = 0; i < 100; ++i) {
+      Go([] { Gosched(); });
+      StopTheWorld("test");
+      EXPECT_GT(Syscall([] { return getppid(); }), 0);
+      BlockingSyscall([] { usleep(10); });
+      StartTheWorld();
+      Gosched();
+    }
+  });
 }
 
 TEST(StopTheWorld, IdleRuntimeStopsAtOnce) {

@@ -51,6 +51,11 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline M* BeginCall(const Context& caller) {
     return nullptr;
   }
   G* g = m->curg;
+  // Who has stopped the world keeps the P. relaxed: its own.
+  if (ABSL_PREDICT_FALSE(m->p->status.load(std::memory_order_relaxed) ==
+                         PStatus::kGcstop)) {
+    return nullptr;
+  }
   if (ABSL_PREDICT_FALSE(m->is_m0 && g->goid != m->sched->main_goid &&
                          g->lockedm == nullptr)) {
     m = LeaveM0(g);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/panic.h"
+#include "runtime/dump.h"
 #include "runtime/sched.h"
 #include "runtime/trace_asked.h"
 #include "runtime/trace_hooks.h"
@@ -121,6 +122,26 @@ ABSL_ATTRIBUTE_NOINLINE void TraceLog(absl::string_view category,
 }
 
 namespace internal {
+namespace {
+
+pid_t traced_process = 0;
+
+// On whatever thread calls exit.
+void EndTraceAtExit() {
+  // A fork's child has none, and must not run its parent's goroutines.
+  if (getpid() != traced_process || !TraceIsOn()) return;
+  M* const m = CurrentM();
+  const bool can_park =
+      m == nullptr ||
+      (m->curg.Get() != &m->g0 && m->p->status.load() != PStatus::kGcstop);
+  if (can_park) {
+    StopTrace();
+  } else {
+    EndTraceOfDying(/*may_start=*/true);
+  }
+}
+
+}  // namespace
 
 void TraceIfAsked() {
   static std::atomic<bool> asked{false};
@@ -131,7 +152,8 @@ void TraceIfAsked() {
   const absl::Status status =
       StartTrace(absl::StrReplaceAll(path, {{"%p", absl::StrCat(getpid())}}));
   if (status.ok()) {
-    atexit(&StopTrace);
+    traced_process = getpid();
+    atexit(&EndTraceAtExit);
   } else {
     PrintError(absl::StrCat("mpg: MPG_TRACE: ", status.message(), "\n"));
   }

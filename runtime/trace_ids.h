@@ -1,5 +1,6 @@
 // The numbers by which a trace knows goroutines, Ps and threads. Those of several
-// Scheds differ.
+// Scheds differ (of goroutines, unless there are 2^40 in one), and are exact in
+// JavaScript, in which viewers are written.
 #ifndef MPG_RUNTIME_TRACE_IDS_H_
 #define MPG_RUNTIME_TRACE_IDS_H_
 
@@ -13,7 +14,8 @@ namespace mpg {
 namespace internal {
 
 inline constexpr int kTraceThreadBits = 20;
-inline constexpr int kTraceGoidBits = 32;
+inline constexpr int kTraceGoidBits = 40;
+inline constexpr uint64_t kTraceScheds = uint64_t{1} << 13;
 
 inline uint64_t TraceThreadOf(const M* m) {
   return (m->sched->number - 1) << kTraceThreadBits | (m->id + 1);
@@ -29,7 +31,7 @@ inline uint64_t TraceProcOf(const Sched* s, int p) {
 }
 
 inline uint64_t TraceGoidOf(const Sched* s, int64_t goid) {
-  return (s->number - 1) << kTraceGoidBits | goid;
+  return (s->number - 1) % kTraceScheds << kTraceGoidBits | goid;
 }
 
 }  // namespace internal

@@ -161,7 +161,7 @@ void EmitStatus(Sched* s, G* g, bool first) {
   if (status == GStatus::kIdle || status == GStatus::kDead) return;
   if (!first && g->trace.epoch != s->trace.epoch) return;
   g->trace = {0, s->trace.epoch};
-  s->trace.shared->Emit(
+  s->trace.shared->EmitAtOnce(
       TraceEvent::kGoStatus, TraceGoidOf(s, g->goid),
       status == GStatus::kSyscall ? TraceThreadOf(g->m) : kNoTraceThread,
       StatusForTrace(status));
@@ -172,8 +172,8 @@ void EmitStatuses(Sched* s, bool first) {
   TraceStream* const out = s->trace.shared.get();
   for (int i = 0; i < s->allp_used.load(); ++i) {
     s->allp[i]->trace_seq = 0;
-    out->Emit(TraceEvent::kProcStatus, TraceProcOf(s, i),
-              TraceProcStatus::kIdle);
+    out->EmitAtOnce(TraceEvent::kProcStatus, TraceProcOf(s, i),
+                    TraceProcStatus::kIdle);
   }
   Sched::ForEachIn(s->g_blocks, [&](G* g) { EmitStatus(s, g, first); });
 }
@@ -190,6 +190,8 @@ void Producer::SetTables(Sched* s) {
   t.begin_time = TraceTime(Clock());
   BeginStream(&t.shared, t, TraceSharedThreadOf(s));
   EmitStatuses(s, first);
+  // All else comes after them, whatever the cores' clocks say.
+  t.begin_time = t.shared->last_time();
   for (M* m : s->allm) TraceNewM(m);
   t.procs_unsaid.store(true, std::memory_order_relaxed);
 }

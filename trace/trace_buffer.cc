@@ -4,7 +4,9 @@
 
 namespace mpg {
 
-TraceBufferPool::~TraceBufferPool() {
+TraceBufferPool::~TraceBufferPool() { Trim(); }
+
+void TraceBufferPool::Trim() {
   RuntimeLockGuard guard(mu_);
   while (TraceBuffer* b = free_) {
     free_ = b->next;

@@ -35,6 +35,8 @@ class TraceBufferPool {
   // Fields other than `data` are zero. Null: the kernel has no memory.
   TraceBuffer* Take();
   void Give(TraceBuffer* b);
+  // What has been given goes back to the kernel.
+  void Trim();
 
  private:
   RuntimeLock mu_;

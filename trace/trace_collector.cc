@@ -22,6 +22,12 @@ namespace {
 // Below this the measured frequency is poor.
 constexpr int64_t kMinMeasureNs = 1'000'000;
 constexpr int64_t kMinPeriodNs = 50'000'000;
+// A switch of generations takes at most this part of the time: with a million
+// goroutines it is half a second of standstill.
+constexpr int64_t kSwitchShare = 20;
+constexpr int64_t kMaxPeriodNs = 10'000'000'000;
+
+constexpr char kEventsAreMissing[] = "no memory: events are missing";
 
 absl::Status ErrorOf(const char* what, const std::string& path, int error) {
   return absl::ErrnoToStatus(error, absl::StrCat(what, " ", path));
@@ -146,6 +152,7 @@ void TraceCollector::Loop() {
       RuntimeLockGuard guard(commands_mu_);
       if (commands_ != nullptr) continue;
       if (!Producing()) {
+        pool_.Trim();
         thread_ = false;
         return;
       }
@@ -176,6 +183,7 @@ absl::Status TraceCollector::StartFile(const std::string& path) {
     Advance(true, [&] {  // the file begins with a generation
       file_ = f;
       file_status_ = absl::OkStatus();
+      lost_before_file_ = lost_.load(std::memory_order_relaxed);
       ToFile(kTraceHeader);
     });
     return absl::OkStatus();
@@ -193,8 +201,9 @@ absl::Status TraceCollector::StopFile() {
       }
       file_ = nullptr;
     });
-    if (lost_.load(std::memory_order_relaxed) && file_status_.ok()) {
-      return absl::ResourceExhaustedError("no memory: events are missing");
+    if (lost_.load(std::memory_order_relaxed) != lost_before_file_ &&
+        file_status_.ok()) {
+      return absl::ResourceExhaustedError(kEventsAreMissing);
     }
     return file_status_;
   });
@@ -210,6 +219,7 @@ absl::Status TraceCollector::StartFlight(int64_t min_age_ns, size_t max_bytes) {
     max_bytes_ = max_bytes;
     Advance(true, [&] {
       flight_ = true;
+      lost_before_flight_ = lost_.load(std::memory_order_relaxed);
       kept_.emplace_back();
     });
     return absl::OkStatus();
@@ -231,7 +241,10 @@ absl::Status TraceCollector::WriteFlight(const std::string& path) {
                          it->bytes.size();
     }
     good = std::fclose(f) == 0 && good;
-    return good ? absl::OkStatus() : ErrorOf("cannot write", path, errno);
+    if (!good) return ErrorOf("cannot write", path, errno);
+    return lost_.load(std::memory_order_relaxed) == lost_before_flight_
+               ? absl::OkStatus()
+               : absl::ResourceExhaustedError(kEventsAreMissing);
   });
 }
 
@@ -252,7 +265,6 @@ absl::Status TraceCollector::StopFlight() {
 
 // Before the first one.
 void TraceCollector::Begin() {
-  lost_.store(false, std::memory_order_relaxed);
   begin_ns_ = NanoTime();
   begin_time_ = TraceTime(options_.clock);
 }
@@ -264,7 +276,9 @@ void TraceCollector::Advance(bool go_on, absl::FunctionRef<void()> between) {
   if (go_on) {
     next = std::make_unique<TraceTables>(++generation_, options_.strings);
   }
+  const int64_t begin = NanoTime();
   producer_->Switch(next.get());
+  const int64_t switching = NanoTime() - begin;
   RuntimeLockGuard guard(work_mu_);
   Drain();
   if (tables_ != nullptr) {
@@ -283,7 +297,9 @@ void TraceCollector::Advance(bool go_on, absl::FunctionRef<void()> between) {
   for (TraceBuffer* b : std::exchange(early_, {})) Consume(b);
   int64_t period = options_.period_ns;
   if (flight_) period = std::clamp(min_age_ns_ / 4, kMinPeriodNs, period);
-  generation_end_ = NanoTime() + period;
+  generation_end_ =
+      NanoTime() +
+      std::max(period, std::min(kSwitchShare * switching, kMaxPeriodNs));
 }
 
 void TraceCollector::Drain() {
@@ -301,11 +317,12 @@ void TraceCollector::Drain() {
 }
 
 void TraceCollector::Consume(TraceBuffer* b) {
-  if (tables_ != nullptr && b->generation > tables_->generation()) {
+  const uint64_t made = tables_ == nullptr ? 0 : tables_->generation();
+  if (b->generation == generation_ && made != generation_) {
     early_.push_back(b);
     return;
   }
-  if (tables_ != nullptr && b->size != 0) {
+  if (b->generation == made && b->size != 0) {
     batch_.clear();
     AppendBatch(*b, b->size, &batch_);
     Output(batch_);
@@ -358,7 +375,7 @@ void TraceCollector::Die(
     absl::FunctionRef<void(absl::FunctionRef<void(const TraceStream&)>)>
         for_each_stream) ABSL_NO_THREAD_SAFETY_ANALYSIS {
   bool locked = false;
-  for (int i = 0; i < 1000 && !locked; ++i) {
+  for (int i = 0; i < 20'000 && !locked; ++i) {  // 2 s: names are looked up
     locked = work_mu_.TryLock();
     if (!locked) usleep(100);
   }

@@ -80,7 +80,7 @@ class TraceCollector final : public TraceBufferSink {
   // TraceBufferSink
   TraceBuffer* TakeBuffer() override { return pool_.Take(); }
   void PutFull(TraceBuffer* b) override;
-  void Lost() override { lost_.store(true, std::memory_order_relaxed); }
+  void Lost() override { lost_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
   struct Command {
@@ -122,7 +122,7 @@ class TraceCollector final : public TraceBufferSink {
   TraceBuffer* full_ ABSL_GUARDED_BY(mu_) = nullptr;  // first
   TraceBuffer** full_last_ ABSL_GUARDED_BY(mu_) = &full_;
   Note wake_;
-  std::atomic<bool> lost_{false};
+  std::atomic<uint64_t> lost_{0};  // events
 
   mutable RuntimeLock commands_mu_;  // holders allocate
   Command* commands_ ABSL_GUARDED_BY(commands_mu_) = nullptr;
@@ -141,7 +141,9 @@ class TraceCollector final : public TraceBufferSink {
   std::FILE* file_ = nullptr;
   absl::Status file_status_;
   std::string batch_;  // one at a time, as it is written
+  uint64_t lost_before_file_ = 0;
   bool flight_ = false;
+  uint64_t lost_before_flight_ = 0;
   int64_t min_age_ns_ = 0;
   size_t max_bytes_ = 0;
   std::deque<Kept> kept_;  // the last one is not complete

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/closure_origin.h"
+
 namespace mpg {
 
 void TraceStream::Begin(TraceTables* tables, uint64_t thread,
@@ -90,7 +92,8 @@ TraceStream::NewStack(uintptr_t fp, uintptr_t end, SeenStack* seen) {
     const uintptr_t up = words[0], pc = words[1];
     if (read < kCacheFrames) seen->frames[read] = {up, pc};
     ++read;
-    if (pc == 0) break;
+    // Where code keeps no frame pointers, this may be any word.
+    if (pc == 0 || (pc & kOriginIsText) != 0) break;
     pcs[n++] = pc;
     if (n == kFrames || up <= fp || !IsFrame(up, end)) break;
     fp = up;

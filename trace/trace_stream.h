@@ -58,6 +58,7 @@ class TraceStream {
   void End();
 
   TraceTables* tables() const { return tables_; }
+  uint64_t last_time() const { return last_; }  // of an event
 
   template <class... Args>
   ABSL_ATTRIBUTE_ALWAYS_INLINE void Emit(TraceEvent type, Args... args) {

@@ -24,7 +24,7 @@ go_events() { "$go" tool trace -d=parsed "$1" 2>/dev/null || "$go" tool trace -d
 tests/trace/sample "$tmp/sample.trace" || fail "the program"
 tools/trace/trace print "$tmp/sample.trace" >"$tmp/mpg.txt" || fail "tools/trace"
 for event in 'Resource=Goroutine.*Running->Waiting' 'Reason="network"' \
-    'Reason="preempted"' 'Running->Syscall' 'Syscall->Runnable' 'Resource=Proc' \
+    'Reason="preempted"' 'Running->Syscall' 'Syscall->Runn' 'Resource=Proc' \
     'RangeBegin.*stop-the-world \(sample\)' TaskBegin RegionEnd Log gomaxprocs; do
   grep -qE "$event" "$tmp/mpg.txt" || fail "no $event in the trace"
 done

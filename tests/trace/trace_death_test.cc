@@ -84,6 +84,39 @@ TEST_F(TraceDeathTest, ExitByAGoroutine) {
   EXPECT_THAT(r.Stops("chan receive"), Not(IsEmpty()));
 }
 
+// Whoever calls exit need not be able to park.
+TEST_F(TraceDeathTest, ExitWithTheWorldStopped) {
+  const std::string path = FileOf("stopped");
+  EXPECT_EXIT(RunTraced(path,
+                        [] {
+                          Sleep(absl::Milliseconds(5));
+                          StopTheWorld("for good");
+                          std::exit(3);
+                        }),
+              ExitedWithCode(3), "");
+  EXPECT_EQ(ReadRecorded(path).error, "");
+}
+
+TEST_F(TraceDeathTest, ExitOfAForksChildRunsNoGoroutine) {
+  const std::string path = FileOf("forked");
+  EXPECT_EXIT(RunTraced(path,
+                        [] {
+                          static pid_t parent;
+                          parent = getpid();
+                          Go([] {
+                            while (getpid() == parent) Gosched();
+                            _exit(9);  // it runs in the child
+                          });
+                          const pid_t child = fork();
+                          if (child == 0) std::exit(3);
+                          int status = -1;
+                          Syscall([&] { waitpid(child, &status, 0); });
+                          std::exit(WEXITSTATUS(status) + 1);
+                        }),
+              ExitedWithCode(4), "");
+  EXPECT_EQ(ReadRecorded(path).error, "");
+}
+
 TEST_F(TraceDeathTest, TheNameMayHoldTheNumberOfTheProcess) {
   const std::string path = FileOf("of_%p_%p%");
   EXPECT_EXIT(

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <thread>
@@ -411,6 +412,62 @@ TEST(TraceTest, ManyGenerations) {
   EXPECT_TRACE(r);
   EXPECT_GE(r.OfType(tracetool::kEvSync).size(), 3u);
 }
+
+// What they are doing fills more than one buffer before the trace has begun.
+TEST(TraceTest, TensOfThousandsOfGoroutines) {
+  constexpr int kGoroutines = 20'000;
+  const std::string path = TraceFile();
+  Runtime runtime({.max_procs = 2});
+  runtime.Run([&] {
+    auto c = MakeChan<int>();
+    WaitGroup wg;
+    for (int i = 0; i < kGoroutines; ++i) wg.Go([c] { c.Recv(); });
+    Sleep(absl::Milliseconds(20));
+    ASSERT_TRUE(StartTrace(path).ok());
+    c.Close();
+    wg.Wait();
+    StopTrace();
+  });
+  const Recorded r = ReadRecorded(path);
+  EXPECT_TRACE(r);
+  EXPECT_GE(r.OfType(tracetool::kEvGoStatus).size(), size_t{kGoroutines});
+  EXPECT_GE(r.OfType(tracetool::kEvGoDestroy).size(), size_t{kGoroutines});
+}
+
+#if defined(__x86_64__)
+// As code that keeps no frame pointers leaves them: rbp leads to data.
+ABSL_ATTRIBUTE_NOINLINE void YieldWithFrames(const int64_t (*frame)[2]) {
+  asm volatile(
+      "pushq %%rbp\n\t"
+      "subq $8, %%rsp\n\t"
+      "movq %0, %%rbp\n\t"
+      "call *%1\n\t"
+      "addq $8, %%rsp\n\t"
+      "popq %%rbp"
+      :
+      : "r"(frame), "r"(&Gosched)
+      : "memory", "cc", "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10",
+        "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+        "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+TEST(TraceTest, AFramePointerThatIsNoneDoesNoHarm) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's runtime walks the stack by frame pointers";
+#endif
+  for (const int64_t word : {int64_t{-1}, int64_t{1}, INT64_MIN, INT64_MAX}) {
+    const Recorded r = Record(
+        [word] {
+          Go([] { Gosched(); });
+          const int64_t frame[][2] = {{word, word}, {word, word}};
+          YieldWithFrames(frame);
+        },
+        1);
+    EXPECT_TRACE(r);
+    EXPECT_THAT(r.Stops("runtime.Gosched"), Not(IsEmpty()));
+  }
+}
+#endif
 
 TEST(TraceTest, OneFileAtATime) {
   const std::string path = TraceFile();
