@@ -63,15 +63,6 @@ NOINLINE void SleepingFunction() {
   std::printf("slept\n");
 }
 
-// Keeps its processor: no signal may take it.
-NOINLINE void StayingFunction() {
-  mpg::AsyncPreemptOff off;
-  ready.fetch_add(1);
-  for (;;) {
-    asm volatile("" ::: "memory");
-  }
-}
-
 NOINLINE void SpinningFunction() {
   ready.fetch_add(1);
   for (;;) {
@@ -133,14 +124,6 @@ int main(int argc, char**) {
     mpg::Go(named, [] { SleepingFunction(); });
     while (ready.load() != 78) mpg::Gosched();
     mpg::Sleep(absl::Milliseconds(50));
-    // With these and this goroutine no processor is left, and one that is new does
-    // not begin.
-    for (int i = 0; i < 3; ++i) mpg::Go([] { StayingFunction(); });
-    while (ready.load() != 81) mpg::Gosched();
-    mpg::AsyncPreemptOff off;
-    mpg::Gosched();  // a new time slice
-    named.name = "fresh";
-    mpg::Go(named, [&] { ReceiverFunction(empty, 45); });
     AllIsReady(numbers, strings);
     std::_Exit(0);  // the spinner would keep the Runtime from ending
   });

@@ -50,8 +50,6 @@ for name in ("receiver", "sender", "caller", "spinner", "locked", "locking",
              "selecting", "sleeping"):
     print("==bt " + name)
     gdb.execute("goroutine %s bt" % named(name))
-print("==fresh")
-gdb.execute("goroutine %s bt" % named("fresh"))
 print("==frame")
 gdb.execute("goroutine %s frame function ReceiverFunction" % named("receiver"))
 bt = gdb.execute("goroutine %s bt" % named("sender"), to_string=True)
@@ -73,11 +71,9 @@ check() {
   expect "$out" "$what" '^. [0-9]+ +\[syscall\] "caller" .*CallingFunction'
   expect "$out" "$what" '^. [0-9]+ +\[(running|preempted)\] "spinner" .*SpinningFunction'
   expect "$out" "$what" '^. [0-9]+ +\[waiting, chan receive, locked to thread\] "locked" '
-  expect "$out" "$what" '^. [0-9]+ +\[waiting, sync\.Mutex\.Lock\] "locking" LockingFunction'
+  expect "$out" "$what" '^. [0-9]+ +\[waiting, sync\.Mutex\.Lock\] "locking" .*LockingFunction'
   expect "$out" "$what" '^. [0-9]+ +\[waiting, select\] "selecting" .*SelectingFunction'
   expect "$out" "$what" '^. [0-9]+ +\[waiting, sleep\] "sleeping" .*SleepingFunction'
-  expect "$out" "$what" '^. [0-9]+ +\[runnable\] "fresh" \(has not begun\)$'
-  expect "$out" "$what" '^has not begun: created by .*main'
   expect "$out" "$what" '^. 1 +\[running\] .*AllIsReady|^. 1 +\[running\] .*main'
   if [ "$(sed -n '/^==goroutines/,/^==procs/p' "$out" | grep -c 'ReceiverFunction at')" -ne 72 ]; then
     echo "FAILED: $what: not 72 receivers"
