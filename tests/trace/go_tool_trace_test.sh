@@ -4,22 +4,9 @@
 set -uo pipefail
 readonly tmp="${TEST_TMPDIR:-$(mktemp -d)}"
 failed=0
+source tools/trace/go_tool.sh || exit 1
 
 fail() { echo "FAILED: $*"; failed=1; }
-
-find_go() {
-  local go
-  for go in "${MPG_GO:-}" "$(command -v go)" /usr/lib/go-1.2{3,4,5}/bin/go; do
-    if [[ -x "$go" && "$("$go" version)" =~ go1\.2[3-9] ]]; then
-      echo "$go"
-      return
-    fi
-  done
-  return 1
-}
-
-# Go 1.24 calls it -d=parsed, Go 1.23 -d=1.
-go_events() { "$go" tool trace -d=parsed "$1" 2>/dev/null || "$go" tool trace -d=1 "$1"; }
 
 tests/trace/sample "$tmp/sample.trace" || fail "the program"
 tools/trace/trace print "$tmp/sample.trace" >"$tmp/mpg.txt" || fail "tools/trace"
@@ -34,7 +21,7 @@ if ! go="$(find_go)"; then
        "/usr/lib/go-1.2*"
   exit "$failed"
 fi
-go_events "$tmp/sample.trace" >"$tmp/go.txt" || fail "$go does not read it"
+go_events "$go" "$tmp/sample.trace" >"$tmp/go.txt" || fail "$go does not read it"
 if ! diff "$tmp/go.txt" "$tmp/mpg.txt" >"$tmp/diff"; then
   head -20 "$tmp/diff"
   fail "tools/trace and $go differ"

@@ -5,24 +5,9 @@ set -uo pipefail
 readonly trace=tools/trace/trace data=tools/trace/testdata
 readonly tmp="${TEST_TMPDIR:-$(mktemp -d)}"
 failed=0
+source tools/trace/go_tool.sh || exit 1
 
 fail() { echo "FAILED: $*"; failed=1; }
-
-find_go() {
-  local go
-  for go in "${MPG_GO:-}" "$(command -v go)" /usr/lib/go-1.2{3,4,5}/bin/go; do
-    # Go 1.24 calls it -d=parsed, Go 1.23 -d=1; Go 1.22 has other events.
-    if [[ -x "$go" && "$("$go" version)" =~ go1\.2[3-9] ]]; then
-      echo "$go"
-      return
-    fi
-  done
-  return 1
-}
-
-go_events() {  # go_events FILE
-  "$go" tool trace -d=parsed "$1" 2>/dev/null || "$go" tool trace -d=1 "$1"
-}
 
 for file in "$data"/*.trace; do
   "$trace" summary "$file" >"$tmp/summary" || fail "summary $file"
@@ -92,7 +77,7 @@ grep -q 'trace: listen tcp: address nonsense: missing port' "$tmp/err" || fail "
 
 if go="$(find_go)"; then
   for file in "$data"/*.trace; do
-    go_events "$file" >"$tmp/go.txt" || fail "$go does not read $file"
+    go_events "$go" "$file" >"$tmp/go.txt" || fail "$go does not read $file"
     "$trace" print "$file" >"$tmp/mpg.txt" || fail "print $file"
     if ! diff "$tmp/go.txt" "$tmp/mpg.txt" >"$tmp/diff"; then
       head -20 "$tmp/diff"
