@@ -159,7 +159,8 @@ decltype(auto) BlockingSyscall(F&& f) {
 // While one lives, no signal preempts the calling goroutine: for code that must
 // not be interrupted for long, or would not stand it. Calls into mpg may still
 // give way. They nest, up to 255. Must be destroyed by the goroutine that made
-// it; does nothing on a plain thread.
+// it; does nothing on a plain thread. Timers that were started on its P wait for a P
+// that runs out of work, as with Go's asyncpreemptoff=1: so no endless loops here.
 class AsyncPreemptOff {
  public:
   AsyncPreemptOff();

@@ -71,7 +71,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void LeaveFor(M* m, G* g, G* next,
   }
   m->after = after;
   m->after_g = g;
-  if (next != &m->g0 && Traced(m)) TraceGoStartAtOnce(m, next);
+  if (Traced(m) && next != &m->g0) TraceGoStartAtOnce(m, next);
   SwitchTo(m, g, next);
   AfterSwitch(g);
 }
