@@ -80,7 +80,8 @@ bool IsHiddenFrame(absl::string_view name, absl::string_view callee) {
   // Abseil's demangler leaves out what is between < and >.
   return !absl::StartsWith(name, "mpg::internal::ClosureIn<") ||
          !absl::StrContains(name, ">::Run(") ||
-         !absl::StartsWith(callee, "mpg::");
+         !absl::StartsWith(callee, "mpg::") ||
+         absl::StrContains(callee, "operator()");  // that is the closure
 }
 
 void TakeBacktrace(Backtrace* out) {
