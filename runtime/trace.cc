@@ -50,6 +50,7 @@ absl::Status StartTrace(const std::string& path) {
 }
 
 void StopTrace() {
+  if (!internal::TraceIsOn()) return;  // needs no thread to see that
   const absl::Status status = GetTraceCollector()->StopFile();
   if (!status.ok() && !absl::IsFailedPrecondition(status)) Complain(status);
 }

@@ -374,6 +374,7 @@ uint64_t TraceCollector::Frequency() {
 void TraceCollector::Die(
     absl::FunctionRef<void(absl::FunctionRef<void(const TraceStream&)>)>
         for_each_stream) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  if (died_.exchange(true)) return;  // the lock is kept
   bool locked = false;
   for (int i = 0; i < 20'000 && !locked; ++i) {  // 2 s: names are looked up
     locked = work_mu_.TryLock();
@@ -394,7 +395,6 @@ void TraceCollector::Die(
                   &bytes);
   Output(bytes);
   std::fflush(file_);
-  file_ = nullptr;  // whole
 }
 
 }  // namespace mpg

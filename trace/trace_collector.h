@@ -130,6 +130,7 @@ class TraceCollector final : public TraceBufferSink {
   bool thread_ ABSL_GUARDED_BY(commands_mu_) = false;
   bool asleep_ ABSL_GUARDED_BY(commands_mu_) = false;
 
+  std::atomic<bool> died_{false};
   RuntimeLock work_mu_;                  // the collector's thread, or who dies
   std::unique_ptr<TraceTables> tables_;  // of the generation being made
   uint64_t generation_ = 0;
