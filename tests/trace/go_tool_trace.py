@@ -58,7 +58,7 @@ class Viewer:
 def check_pages(viewer):
     groups = viewer.text("/goroutines")
     check("goroutines of the program", "sample::Everything()" in groups, groups)
-    path = re.search(r'href="(/goroutine\?name=[^"]*lambda[^"]*)"', groups)
+    path = re.search(r'href="(/goroutine\?name=[^"]*Everything[^"]*)"', groups)
     check("a group has a page", path, groups)
     group = viewer.text(path.group(1).replace("&amp;", "&"))
     for column in ("Execution time", "Sched wait", "Block time"):
