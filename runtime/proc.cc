@@ -265,6 +265,7 @@ G* Sched::StealWork(P* p, const uint32_t* seen) {
     StealStatus status;
     if (G* g = p->runq.StealInto(victim->runq, stuck, &status)) {
       p->steals.Add(1);
+      p->schedtick = p->schedtick + 1;  // a new time slice, not the search's
       return g;
     }
   }

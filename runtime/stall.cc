@@ -57,15 +57,13 @@ const char* WhatItDoes(char thread_state) {
 
 bool StallReporter::Report(P* p, int64_t ns) {
   const int64_t now = NanoTime();
-  const bool known = p == p_ && p->schedtick == tick_;
   Finish(now);
+  const bool known = p == p_ && p->schedtick == tick_;
   if (state_.load() != State::kFree) {
     if (known) SendStallSignal(m_);  // it may have come at a bad moment
     return false;
   }
   if (known) return true;  // Finish has seen to it
-  Count();                 // one that was over before its thread answered
-  open_ = true;
   if (Admit(now)) {
     Ask(p, ns, now);
     return false;
@@ -75,8 +73,6 @@ bool StallReporter::Report(P* p, int64_t ns) {
 }
 
 void StallReporter::Count() {
-  if (!open_) return;
-  open_ = false;
   // release: pairs with the acquire in count(): the report has been printed.
   count_.fetch_add(1, std::memory_order_release);
 }
@@ -95,12 +91,11 @@ bool StallReporter::Admit(int64_t now) {
     ++left_out_;
     return false;
   }
-  ++in_minute_;
   return true;
 }
 
 void StallReporter::Ask(P* p, int64_t ns, int64_t now) {
-  p_ = p;
+  p_ = nullptr;
   tick_ = p->schedtick;
   stalled_ns_ = ns;
   asked_at_ = now;
@@ -111,6 +106,7 @@ void StallReporter::Ask(P* p, int64_t ns, int64_t now) {
   const M* m = nullptr;
   if (running) m = p->m;
   if (m == nullptr) return;  // over; state_ stays kFree
+  p_ = p;
   m_ = m;
   thread_state_ = ThreadStateOf(m->tid);
   // release: pairs with the acquire in Answer.
@@ -146,7 +142,7 @@ void StallReporter::Finish(int64_t now) {
     Count();
     state_.store(State::kFree);
   } else if (state == State::kOver) {
-    open_ = false;
+    p_ = nullptr;  // it may have begun just now, by the same tick: ask again
     state_.store(State::kFree);
   } else if (state == State::kAsked && now - asked_at_ > kPatienceNs &&
              state_.compare_exchange_strong(state, State::kFree)) {
@@ -155,7 +151,8 @@ void StallReporter::Finish(int64_t now) {
   }
 }
 
-void StallReporter::Print(bool has_stack) const {
+void StallReporter::Print(bool has_stack) {
+  ++in_minute_;
   std::string out =
       absl::StrCat("mpg: P", p_->id, " has been kept by one goroutine for ",
                    stalled_ns_ / 1'000'000, " ms; ", WhatItDoes(thread_state_));

@@ -55,13 +55,12 @@ class StallReporter {
   bool Admit(int64_t now);
   void Finish(int64_t now);
   void Count();
-  void Print(bool has_stack) const;
+  void Print(bool has_stack);
 
   std::atomic<State> state_{State::kFree};
   std::atomic<uint64_t> count_{0};
 
   // What is asked for.
-  bool open_ = false;  // not counted yet
   P* p_ = nullptr;
   const M* m_ = nullptr;  // that has p_
   uint32_t tick_ = 0;     // p_->schedtick
@@ -75,8 +74,8 @@ class StallReporter {
   Backtrace trace_;
 
   int64_t minute_began_ = 0;
-  int in_minute_ = 0;
-  int left_out_ = 0;  // of this minute
+  int in_minute_ = 0;  // printed ones: what was over in time takes no place
+  int left_out_ = 0;   // of this minute
 };
 
 }  // namespace internal
