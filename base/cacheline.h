@@ -30,6 +30,17 @@ inline void CpuRelax() {
 // Starts fetching the line at `p` for writing; `p` may be any address.
 inline void PrefetchForWrite(const void* p) { __builtin_prefetch(p, 1, 3); }
 
+// The same where another core has written the line or reads it: that one loses it.
+// (Without -mprfchw, __builtin_prefetch fetches a line to read, and the store
+// waits for the other core all the same.)
+inline void PrefetchToOwn(const void* p) {
+#if defined(__x86_64__)
+  asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(p)));
+#else
+  __builtin_prefetch(p, 1, 3);
+#endif
+}
+
 }  // namespace mpg
 
 #endif  // MPG_BASE_CACHELINE_H_

@@ -3,13 +3,14 @@
 #ifndef MPG_BASE_WAIT_REASON_H_
 #define MPG_BASE_WAIT_REASON_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "absl/strings/string_view.h"
 
 namespace mpg {
 
-// With a new one comes its name, in wait_reason.cc.
+// With a new one comes its name, in wait_reason.cc; kWaitReasons counts them.
 enum class WaitReason : uint8_t {
   kNone,
   kChanReceive,
@@ -33,6 +34,8 @@ enum class WaitReason : uint8_t {
   kSynctestWait,
   kTraceReaderBlocked,
 };
+inline constexpr size_t kWaitReasons =
+    static_cast<size_t>(WaitReason::kTraceReaderBlocked) + 1;
 
 absl::string_view WaitReasonName(WaitReason reason);
 

@@ -114,7 +114,8 @@ absl::Status WaitOnThread(PollState* state, int mode) {
     p.events = mode == PollDesc::kRead ? POLLIN : POLLOUT;
     const int n = poll(&p, 1, kSliceMs);
     if (n > 0) return Check(state, mode);
-    if (n < 0 && errno != EINTR) return internal::ErrnoStatus(errno, "", "poll");
+    if (n < 0 && errno != EINTR)
+      return internal::ErrnoStatus(errno, "", "poll");
   }
 }
 

@@ -272,7 +272,8 @@ struct Sched {
   void RunSafePoint(P* p);
 
   SchedTrace trace;
-  int64_t schedtrace_start = 0;  // the monitor's: of the first line; Go: starttime
+  int64_t schedtrace_start =
+      0;  // the monitor's: of the first line; Go: starttime
 
   // --- Life (life.cc).
   const int64_t start_time;

@@ -1,5 +1,8 @@
 #include "runtime/trace_hooks.h"
 
+#include <array>
+#include <cstddef>
+
 #include "base/closure_origin.h"
 #include "runtime/sched.h"
 #include "runtime/trace_ids.h"
@@ -25,6 +28,14 @@ uint64_t StackAt(M* m, const void* frame) {
   return m->trace->StackOf(
       OriginOfText(frame == nullptr ? kByNetwork : kByScheduler));
 }
+
+constexpr auto kBlockNames = [] {
+  std::array<TraceName, kWaitReasons> names{};
+  for (size_t i = 0; i < kWaitReasons; ++i) {
+    names[i] = TraceNameOf(static_cast<WaitReason>(i));
+  }
+  return names;
+}();
 
 bool Known(const G* g) { return g->trace.epoch == g->sched->trace.epoch; }
 
@@ -74,7 +85,7 @@ void TraceGoStartAtOnce(M* m, G* g) {
 }
 
 void TraceGoBlock(M* m, G* g, WaitReason reason, const void* frame) {
-  m->trace->Emit(TraceEvent::kGoBlock, TraceNameOf(reason),
+  m->trace->Emit(TraceEvent::kGoBlock, kBlockNames[static_cast<size_t>(reason)],
                  m->trace->Stack(frame, g->stack.hi));
 }
 

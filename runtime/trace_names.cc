@@ -39,44 +39,6 @@ bool RunsClosure(absl::string_view function) {
 
 }  // namespace
 
-TraceName TraceNameOf(WaitReason reason) {
-  switch (reason) {
-    case WaitReason::kNone:
-      return TraceName::kUnspecified;
-    case WaitReason::kChanReceive:
-      return TraceName::kChanReceive;
-    case WaitReason::kChanSend:
-      return TraceName::kChanSend;
-    case WaitReason::kSelect:
-      return TraceName::kSelect;
-    case WaitReason::kChanReceiveNil:
-    case WaitReason::kChanSendNil:
-    case WaitReason::kSelectNoCases:
-      return TraceName::kForever;
-    case WaitReason::kSemacquire:
-    case WaitReason::kSyncMutexLock:
-    case WaitReason::kSyncRWMutexRLock:
-    case WaitReason::kSyncRWMutexLock:
-    case WaitReason::kSyncWaitGroupWait:
-    case WaitReason::kStoppingTheWorld:
-    case WaitReason::kRuntimeWait:
-    case WaitReason::kTraceReaderBlocked:
-      return TraceName::kSync;
-    case WaitReason::kSyncCondWait:
-      return TraceName::kSyncCond;
-    case WaitReason::kSleep:
-      return TraceName::kSleep;
-    case WaitReason::kIOWait:
-      return TraceName::kNetwork;
-    case WaitReason::kPreempted:
-      return TraceName::kPreempted;
-    case WaitReason::kSynctestRun:
-    case WaitReason::kSynctestWait:
-      return TraceName::kSynctest;
-  }
-  return TraceName::kUnspecified;
-}
-
 std::vector<std::string> TraceNames() {
   return {"unspecified", "chan receive", "chan send",         "select",
           "forever",     "sync",         "sync.(*Cond).Wait", "sleep",

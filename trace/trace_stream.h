@@ -16,6 +16,7 @@
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "base/cacheline.h"
 #include "base/clock.h"
 #include "trace/event.h"
 #include "trace/trace_buffer.h"
@@ -64,6 +65,9 @@ class TraceStream {
   ABSL_ATTRIBUTE_ALWAYS_INLINE void Emit(TraceEvent type, Args... args) {
     uint8_t* const p = Room();
     if (ABSL_PREDICT_FALSE(p == nullptr)) return;
+    // The collector's core has read these lines, and lets them go slowly: that
+    // would be half of an event's cost.
+    PrefetchToOwn(p + kPrefetchBytes);
     const uint64_t now = TraceTime(clock_);
     // Cores' counters may differ a little.
     const uint64_t passed = now > last_ ? now - last_ : 0;
@@ -92,6 +96,7 @@ class TraceStream {
 
  private:
   static constexpr size_t kMaxEventBytes = 1 + 6 * 10;
+  static constexpr size_t kPrefetchBytes = 512;  // some 0.5 us ahead
   static constexpr uint32_t kFrames = 48;
   static constexpr size_t kCache = 64;
   static constexpr uint32_t kCacheFrames = 15;
