@@ -53,13 +53,16 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void DoPark(G* g, const ParkSite* site,
                                                 RuntimeLock* lock, void* arg) {
   M* m = g->m;
   g->site = site;
+  SetGStatus(g, GStatus::kRunning, GStatus::kWaiting);
+  if (Traced(m)) TraceGoBlock(m, g, site->reason, __builtin_frame_address(0));
+  G* next = PickSuccessor(m);
+  // What others look at only when g has left. The pick has a locked operation,
+  // which waits for the stores before it.
   g->site_arg = arg;
   g->park_lock = lock;
   // relaxed: see Sched::wait_clock.
-  g->wait_since = g->sched->wait_clock.load(std::memory_order_relaxed);
-  SetGStatus(g, GStatus::kRunning, GStatus::kWaiting);
-  if (Traced(m)) TraceGoBlock(m, g, site->reason, __builtin_frame_address(0));
-  LeaveFor(m, g, PickSuccessor(m), ParkAfterSwitch);
+  g->wait_since = m->sched->wait_clock.load(std::memory_order_relaxed);
+  LeaveFor(m, g, next, ParkAfterSwitch);
 }
 
 // What Go calls blockevent for: what other goroutines, not clocks or the network,
