@@ -75,12 +75,15 @@ bool IsSchedulerFunction(absl::string_view name) {
          absl::StartsWith(name, "__cxxabiv1::");
 }
 
+bool RunsClosure(absl::string_view name) {
+  // Abseil's demangler leaves out what is between < and >.
+  return absl::StartsWith(name, "mpg::internal::ClosureIn<") &&
+         absl::StrContains(name, ">::Run(");
+}
+
 bool IsHiddenFrame(absl::string_view name, absl::string_view callee) {
   if (!IsSchedulerFunction(name)) return false;
-  // Abseil's demangler leaves out what is between < and >.
-  return !absl::StartsWith(name, "mpg::internal::ClosureIn<") ||
-         !absl::StrContains(name, ">::Run(") ||
-         !absl::StartsWith(callee, "mpg::") ||
+  return !RunsClosure(name) || !absl::StartsWith(callee, "mpg::") ||
          absl::StrContains(callee, "operator()");  // that is the closure
 }
 

@@ -31,6 +31,9 @@ std::string FunctionName(const void* pc);
 // It is a function of the scheduler itself.
 bool IsSchedulerFunction(absl::string_view name);
 
+// It is what runs a goroutine's closure, and shows one that is inlined there.
+bool RunsClosure(absl::string_view name);
+
 // A frame that dumps and profiles leave out: a scheduler's function, but not what
 // runs a goroutine's closure if it called one of mpg's own (`callee`, the next
 // frame in; "": none). Then the closure is inlined there, and the frame is all that

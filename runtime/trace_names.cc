@@ -31,12 +31,6 @@ std::string TypeOf(const char* text) {
   return std::string(absl::StripSuffix(rest.substr(begin + 4), "]"));
 }
 
-// Closures are often inlined into what runs them, so that is shown.
-bool RunsClosure(absl::string_view function) {
-  return absl::StartsWith(function, "mpg::internal::ClosureIn<") ||
-         absl::StrContains(function, "::internal_any_invocable::");
-}
-
 }  // namespace
 
 std::vector<std::string> TraceNames() {
@@ -55,7 +49,9 @@ TraceFrame FrameForTrace(uintptr_t address) {
   const void* const pc = reinterpret_cast<const void*>(address);
   frame.function = FunctionName(pc);
   frame.file = PlaceOf(pc);
-  if (RunsClosure(frame.function)) {
+  // Closures are often inlined into what runs them, so that is shown.
+  if (RunsClosure(frame.function) ||
+      absl::StrContains(frame.function, "::internal_any_invocable::")) {
     frame.function = "(closure)";
   } else {
     frame.hidden = IsSchedulerFunction(frame.function);

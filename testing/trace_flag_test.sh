@@ -3,17 +3,9 @@
 set -u
 here="$(dirname "$0")"
 tmp="${TEST_TMPDIR:-$(mktemp -d)}"
-failures=0
+. "$here/expect.sh"
 
-expect() {  # expect NAME COMMAND...
-  local name=$1
-  shift
-  if "$@"; then return; fi
-  echo "FAILED: $name"
-  failures=$((failures + 1))
-}
 run() { out="$("$here/traced_tests" "$@" 2>&1)"; status=$?; }
-has() { grep -qE -- "$1" <<< "$out"; }
 trace() { "$here/../tools/trace/trace" "$@" 2>&1; }
 
 run --gtest_brief=1 "--mpg_trace=$tmp/trace.out"
@@ -32,5 +24,4 @@ run --mpg_trace
 expect "no file: status 2" test "$status" -eq 2
 expect "and why" has '^testing: --mpg_trace=FILE needs'
 
-if ((failures != 0)); then printf '%s\n' "$out"; fi
-exit "$failures"
+end_test
