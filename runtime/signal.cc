@@ -71,8 +71,9 @@ class SignalService {
     SignalSet leaving = 0;  // of mask: what has come until now, and no more
   };
 
+  // f may need locks that the caller holds.
   template <class F>
-  static void ForEach(SignalSet set, F&& f) {
+  static void ForEach(SignalSet set, F&& f) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     for (int s = 1; s <= kMaxSignal; ++s) {
       if ((set & SignalBit(s)) != 0) f(s);
     }
