@@ -37,7 +37,7 @@ inline void PrefetchToOwn(const void* p) {
 #if defined(__x86_64__)
   asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(p)));
 #else
-  __builtin_prefetch(p, 1, 3);
+  PrefetchForWrite(p);
 #endif
 }
 

@@ -272,8 +272,8 @@ struct Sched {
   void RunSafePoint(P* p);
 
   SchedTrace trace;
-  int64_t schedtrace_start =
-      0;  // the monitor's: of the first line; Go: starttime
+  // The monitor's: when the first line was printed. Go: starttime.
+  int64_t schedtrace_start = 0;
 
   // --- Life (life.cc).
   const int64_t start_time;
