@@ -19,6 +19,7 @@
 namespace mpg {
 namespace {
 
+using internal::InTurns;
 using internal::Procs;
 using internal::RunWith;
 
@@ -212,7 +213,7 @@ TEST(Goroutine, NumGoroutineCountsTheLiving) {
 
 TEST(Goroutine, NewestRunsFirstThenTheOthersInOrder) {
   // Go: runnext holds the newest, the others keep their order.
-  RunWith(1, [] {
+  RunWith(InTurns(), [] {
     std::vector<int> order;
     for (int i = 0; i < 5; ++i) {
       Go([&order, i] { order.push_back(i); });
@@ -223,7 +224,7 @@ TEST(Goroutine, NewestRunsFirstThenTheOthersInOrder) {
 }
 
 TEST(Goroutine, GoschedTakesTurns) {
-  RunWith(1, [] {
+  RunWith(InTurns(), [] {
     std::vector<int> order;
     auto done = MakeChan<int>();
     for (int i = 0; i < 3; ++i) {

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/time/time.h"
 #include "runtime/options.h"
 #include "runtime/runtime.h"
 #include "runtime/switch/fiber_san.h"
@@ -29,13 +30,26 @@ inline RuntimeOptions Procs(int n) {
   return options;
 }
 
-// Runs `main` as the main goroutine of a Runtime with n Ps, until every
-// goroutine has ended: one that is abandoned leaks what it holds.
+// One P, and nobody is asked to give way: for tests that say who runs when. On a
+// busy machine a time slice may end anywhere.
+inline RuntimeOptions InTurns() {
+  RuntimeOptions options = Procs(1);
+  options.time_slice = absl::Hours(1);
+  return options;
+}
+
+// Runs `main` as the main goroutine of a Runtime, until every goroutine has
+// ended: one that is abandoned leaks what it holds.
 template <class F>
-void RunWith(int n, F&& main) {
-  Runtime runtime(Procs(n));
+void RunWith(const RuntimeOptions& options, F&& main) {
+  Runtime runtime(options);
   runtime.Run(std::forward<F>(main));
   runtime.Wait();
+}
+
+template <class F>
+void RunWith(int procs, F&& main) {
+  RunWith(Procs(procs), std::forward<F>(main));
 }
 
 // For tests that abandon goroutines: what those hold on their stacks is never

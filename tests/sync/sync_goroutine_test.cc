@@ -8,12 +8,10 @@
 #include <thread>
 #include <vector>
 
-#include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
 #include "runtime/goroutine.h"
-#include "runtime/options.h"
 #include "runtime/runtime.h"
 #include "sync/mutex.h"
 #include "sync/sema.h"
@@ -23,6 +21,7 @@
 namespace mpg {
 namespace {
 
+using sync_test::InTurns;
 using sync_test::Procs;
 using sync_test::RunWith;
 using sync_test::Scaled;
@@ -81,12 +80,9 @@ TEST_P(OnProcs, SemaTicketsAreNeitherLostNorMade) {
 }
 
 // The waiter runs before the releaser goes on, and before others that are
-// ready: if nobody is asked to give way in between, as on a busy machine.
+// ready.
 TEST(SemaGoroutine, HandoffRunsTheWaiterAtOnce) {
-  RuntimeOptions options = Procs(1);
-  options.time_slice = absl::Hours(1);
-  Runtime runtime(options);
-  runtime.Run([] {
+  RunWith(InTurns(), [] {
     std::atomic<uint32_t> sema{0};
     std::vector<int> order;
     WaitGroup wg;
@@ -103,7 +99,6 @@ TEST(SemaGoroutine, HandoffRunsTheWaiterAtOnce) {
     ASSERT_EQ(order.size(), 4u);
     EXPECT_EQ(order[0], 1);
   });
-  runtime.Wait();
 }
 
 TEST_P(OnProcs, MutexExcludes) {

@@ -4,47 +4,20 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <utility>
 
 #include "base/random.h"
 #include "runtime/options.h"
 #include "runtime/runtime.h"
+#include "runtime/test_util.h"
 
 namespace mpg {
 namespace sync_test {
 
-// gcc defines the macros, clang answers the questions.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MPG_TESTS_SYNC_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define MPG_TESTS_SYNC_SANITIZED 1
-#endif
-#endif
-
-#ifdef MPG_TESTS_SYNC_SANITIZED
-inline constexpr bool kSanitized = true;
-#else
-inline constexpr bool kSanitized = false;
-#endif
-
-// Sanitizers make everything ten times slower.
-inline constexpr int Scaled(int n) { return kSanitized ? n / 10 : n; }
-
-inline RuntimeOptions Procs(int n) {
-  RuntimeOptions options;
-  options.max_procs = n;
-  return options;
-}
-
-// Runs `main` as the main goroutine of a Runtime with n Ps, until every
-// goroutine has ended: one that is abandoned leaks what it holds.
-template <class F>
-void RunWith(int n, F&& main) {
-  Runtime runtime(Procs(n));
-  runtime.Run(std::forward<F>(main));
-  runtime.Wait();
-}
+using internal::InTurns;
+using internal::kSanitized;
+using internal::Procs;
+using internal::RunWith;
+using internal::Scaled;
 
 // Whether every goroutine of `runtime` but `running` of them is parked, provided
 // that nobody outside readies any. A goroutine in a queue when the first snapshot

@@ -8,6 +8,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "runtime/options.h"
+#include "runtime/runtime.h"
 #include "runtime/trace.h"
 #include "tools/trace/format.h"
 #include "tools/trace/reader.h"
@@ -106,10 +108,8 @@ std::string TraceFile() {
   return absl::StrCat(testing::TempDir(), "/", files++, ".trace");
 }
 
-Recorded Record(absl::FunctionRef<void()> body, int procs,
-                RuntimeOptions options) {
+Recorded Record(absl::FunctionRef<void()> body, const RuntimeOptions& options) {
   const std::string path = TraceFile();
-  options.max_procs = procs;
   Runtime runtime(options);
   runtime.Run([&] {
     const absl::Status status = StartTrace(path);

@@ -9,7 +9,8 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
-#include "runtime/runtime.h"
+#include "runtime/options.h"
+#include "runtime/test_util.h"
 #include "tools/trace/event.h"
 
 namespace mpg {
@@ -46,8 +47,8 @@ Recorded ReadRecorded(const std::string& path);
 std::string TraceFile();
 
 // Runs body as the main goroutine of a Runtime, with a trace around it.
-Recorded Record(absl::FunctionRef<void()> body, int procs = 2,
-                RuntimeOptions options = {});
+Recorded Record(absl::FunctionRef<void()> body,
+                const RuntimeOptions& options = internal::Procs(2));
 
 }  // namespace mpg
 

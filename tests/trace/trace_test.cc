@@ -22,8 +22,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/goroutine.h"
+#include "runtime/options.h"
 #include "runtime/poll_desc.h"
 #include "runtime/runtime.h"
+#include "runtime/test_util.h"
 #include "runtime/time.h"
 #include "sync/cond.h"
 #include "sync/mutex.h"
@@ -83,7 +85,7 @@ TEST(TraceTest, AGoroutineIsCreatedRunsBlocksIsWokenAndEnds) {
         wg.Wait();
         Gosched();
       },
-      1);
+      internal::InTurns());
   EXPECT_TRACE(r);
   const int64_t g = r.Goroutine("AGoroutineIsCreated");
   ASSERT_NE(g, 0);
@@ -134,7 +136,7 @@ TEST(TraceTest, SaysWhyAGoroutineWaits) {
         WaitGroup wg;
         auto c = MakeChan<int>();
         wg.Go([c] { c.Send(1); });
-        Gosched();  // there is one P: it runs until it waits
+        Gosched();  // it runs until it waits
         c.Recv();
         wg.Wait();
         Mutex mu;
@@ -164,7 +166,7 @@ TEST(TraceTest, SaysWhyAGoroutineWaits) {
         Gosched();
         Sleep(absl::Milliseconds(2));
       },
-      1);
+      internal::InTurns());
   EXPECT_TRACE(r);
   for (const char* reason :
        {"chan send", "sync", "sync.(*Cond).Wait", "sleep", "forever"}) {
@@ -188,12 +190,12 @@ TEST(TraceTest, ASelectAndTheNetworkAreReasons) {
           ASSERT_TRUE(desc.ok()) << desc.status();
           EXPECT_TRUE(desc->Wait(PollDesc::kRead).ok());
         });
-        for (int i = 0; i < 3; ++i) Gosched();  // there is one P: they wait now
+        for (int i = 0; i < 3; ++i) Gosched();  // they wait now
         b.Send(1);
         ASSERT_EQ(write(fds[1], "x", 1), 1);
         wg.Wait();
       },
-      1);
+      internal::InTurns());
   close(fds[0]);
   close(fds[1]);
   EXPECT_TRACE(r);
@@ -212,7 +214,7 @@ TEST(TraceTest, SystemCallsAreShownAndThatTheirPIsTaken) {
         for (int i = 0; i < 100; ++i) Syscall([] { getppid(); });
         wg.Wait();
       },
-      1);
+      internal::InTurns());
   EXPECT_TRACE(r);
   EXPECT_THAT(r.OfType(tracetool::kEvGoSyscallBegin), SizeIs(102));
   EXPECT_GE(r.OfType(tracetool::kEvGoSyscallEnd).size(), 1u);
@@ -224,7 +226,7 @@ TEST(TraceTest, ALoopThatIsPreemptedIsShown) {
 #if defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "no preemption by signals under ThreadSanitizer";
 #endif
-  RuntimeOptions options;
+  RuntimeOptions options = internal::Procs(1);
   options.time_slice = absl::Milliseconds(2);
   const Recorded r = Record(
       [] {
@@ -233,7 +235,7 @@ TEST(TraceTest, ALoopThatIsPreemptedIsShown) {
         wg.Go([] { Spin(100'000'000); });
         wg.Wait();
       },
-      1, options);
+      options);
   EXPECT_TRACE(r);
   const auto stops = r.Stops("preempted");
   ASSERT_THAT(stops, Not(IsEmpty()));
@@ -471,7 +473,7 @@ TEST(TraceTest, AFramePointerThatIsNoneDoesNoHarm) {
           const int64_t frame[][2] = {{word, word}, {word, word}};
           YieldWithFrames(frame);
         },
-        1);
+        internal::InTurns());
     EXPECT_TRACE(r);
     EXPECT_THAT(r.Stops("runtime.Gosched"), Not(IsEmpty()));
   }
