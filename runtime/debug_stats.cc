@@ -85,7 +85,7 @@ ABSL_ATTRIBUTE_NO_SANITIZE_THREAD int64_t GoidOn(const M* m) {
 }
 
 std::string ProcJson(const P* p) {
-  const M* m = p->m;
+  const M* m = p->m.Acquire();
   return absl::StrCat(
       "{\"id\":", p->id, ",\"status\":", Quoted(PStatusName(p->status.load())),
       ",\"m\":", m == nullptr ? -1 : m->id, ",\"goid\":", GoidOn(m),

@@ -55,7 +55,7 @@ SchedStats Sched::Stats() const {
 namespace {
 
 std::string DetailOfP(const P* p) {
-  const M* m = p->m;
+  const M* m = p->m.Acquire();
   return absl::StrCat(
       "  P", p->id, ": status=", static_cast<int>(p->status.load()),
       " schedtick=", p->schedtick.Get(), " syscalltick=", p->syscalltick.Get(),

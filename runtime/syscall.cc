@@ -161,7 +161,7 @@ void ExitSyscall(M* m) {
                                             std::memory_order_relaxed))) {
     if (Traced(m)) TraceSyscallEnd(m, g, p, p->m);
     if (ABSL_PREDICT_FALSE(p->m != m)) {
-      p->m = m;
+      p->m.Publish(m);  // as in BindP
       p->schedtick = p->schedtick + 1;
     } else {
       g->calls_lost = 0;

@@ -73,7 +73,7 @@ void Sched::AcquireP(M* m, P* p) {
 
 void Sched::BindP(M* m, P* p) {
   m->p = p;
-  p->m = m;
+  p->m.Publish(m);  // to who prints Ps: m may be new
   // What sysmon has seen of it was under another M: a new time slice begins.
   p->schedtick = p->schedtick + 1;
   // release: pairs with sysmon's acquire loads.
