@@ -14,6 +14,9 @@ namespace {
 uint64_t IdOf(const G* g) { return TraceGoidOf(g->sched, g->goid); }
 uint64_t IdOf(const P* p) { return TraceProcOf(p->sched, p->id); }
 
+TraceSeq NextSeq(G* g) { return static_cast<TraceSeq>(++g->trace.seq); }
+TraceSeq NextSeq(P* p) { return static_cast<TraceSeq>(++p->trace_seq); }
+
 // Instead of a stack: readers leave out a wake-up that has none.
 constexpr char kByNetwork[] = "mpg: network poller";
 constexpr char kByScheduler[] = "mpg: timers and scheduler";
@@ -74,13 +77,13 @@ void TraceGoCreate(M* m, G* g, const void* frame) {
 
 void TraceGoStart(M* m, G* g) {
   MakeKnown(m, g);
-  m->trace->Emit(TraceEvent::kGoStart, IdOf(g), ++g->trace.seq);
+  m->trace->Emit(TraceEvent::kGoStart, IdOf(g), NextSeq(g));
   SayProcs(m);
 }
 
 void TraceGoStartAtOnce(M* m, G* g) {
   MakeKnown(m, g);
-  m->trace->EmitAtOnce(TraceEvent::kGoStart, IdOf(g), ++g->trace.seq);
+  m->trace->EmitAtOnce(TraceEvent::kGoStart, IdOf(g), NextSeq(g));
   SayProcs(m);
 }
 
@@ -100,13 +103,13 @@ void TraceGoDestroy(M* m, G* g) {
 }
 
 void TraceGoUnblock(M* m, G* g, const void* frame) {
-  m->trace->Emit(TraceEvent::kGoUnblock, IdOf(g), ++g->trace.seq,
+  m->trace->Emit(TraceEvent::kGoUnblock, IdOf(g), NextSeq(g),
                  StackAt(m, frame));
 }
 
 void TraceProcStart(M* m) {
   P* const p = m->p;
-  m->trace->Emit(TraceEvent::kProcStart, IdOf(p), ++p->trace_seq);
+  m->trace->Emit(TraceEvent::kProcStart, IdOf(p), NextSeq(p));
 }
 
 void TraceProcStop(M* m) { m->trace->Emit(TraceEvent::kProcStop); }
@@ -123,8 +126,7 @@ void TraceProcLost(M* m, const void* frame) {
 void TraceProcFound(M* m) { TraceGoStart(m, m->curg); }
 
 void TraceSyscallBegin(M* m, const void* frame) {
-  m->trace->Emit(TraceEvent::kGoSyscallBegin, ++m->p->trace_seq,
-                 StackAt(m, frame));
+  m->trace->Emit(TraceEvent::kGoSyscallBegin, NextSeq(m->p), StackAt(m, frame));
 }
 
 void TraceSyscallEnd(M* m, G* g, P* p, const M* holder) {
@@ -132,7 +134,7 @@ void TraceSyscallEnd(M* m, G* g, P* p, const M* holder) {
     m->trace->Emit(TraceEvent::kGoSyscallEnd);
     return;
   }
-  m->trace->Emit(TraceEvent::kProcSteal, IdOf(p), ++p->trace_seq,
+  m->trace->Emit(TraceEvent::kProcSteal, IdOf(p), NextSeq(p),
                  TraceThreadOf(holder));
   TraceProcStart(m);
   TraceSyscallEndBlocked(m, g);
@@ -157,8 +159,7 @@ void TraceProcsChange(M* m, int procs, const void* frame) {
 void TraceProcSteal(P* p, const M* m) {
   SchedTrace& t = p->sched->trace;
   if (ABSL_PREDICT_TRUE(t.tables == nullptr)) return;
-  t.shared->Emit(TraceEvent::kProcSteal, IdOf(p), ++p->trace_seq,
-                 TraceThreadOf(m));
+  t.shared->Emit(TraceEvent::kProcSteal, IdOf(p), NextSeq(p), TraceThreadOf(m));
 }
 
 void ReadyWithoutP(G* g) {
@@ -166,7 +167,7 @@ void ReadyWithoutP(G* g) {
   RuntimeLockGuard guard(t.mu);
   SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
   if (ABSL_PREDICT_FALSE(t.tables != nullptr)) {
-    t.shared->Emit(TraceEvent::kGoUnblock, IdOf(g), ++g->trace.seq,
+    t.shared->Emit(TraceEvent::kGoUnblock, IdOf(g), NextSeq(g),
                    t.shared->StackOf(OriginOfText(kByThread)));
   }
 }

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "absl/strings/string_view.h"
 
@@ -84,6 +85,20 @@ inline uint8_t* PutVarint(uint8_t* p, uint64_t v) {
   }
   *p++ = static_cast<uint8_t>(v);
   return p;
+}
+
+// A sequence number, which mostly is a large one: 4 bytes without a loop.
+enum class TraceSeq : uint64_t {};
+
+// Appends v at p, with zeros above its highest bit if need be; at most 10 bytes.
+inline uint8_t* PutVarint(uint8_t* p, TraceSeq seq) {
+  const auto v = static_cast<uint64_t>(seq);
+  if (v >> 28 != 0) return PutVarint(p, v);
+  const uint32_t bytes = static_cast<uint32_t>(
+      (v & 0x7f) | (v & 0x7f << 7) << 1 | (v & 0x7f << 14) << 2 |
+      (v & 0x7f << 21) << 3 | 0x808080);
+  std::memcpy(p, &bytes, sizeof bytes);
+  return p + sizeof bytes;
 }
 
 }  // namespace mpg

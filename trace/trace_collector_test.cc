@@ -329,6 +329,13 @@ TEST_F(TraceCollectorTest, AStackIsWalkedByFramePointersWithinItsBounds) {
   EXPECT_EQ(stream.Stack(&memory[0], &memory[1]), 0u);
   memory[5] = 333;
   EXPECT_NE(stream.Stack(&memory[0], &memory[8]), two);
+  // Not the outermost one: it leads nowhere, but is not next to the end.
+  memory[2] = 0;
+  memory[3] = 444;
+  memory[0] = reinterpret_cast<uintptr_t>(&memory[2]);
+  const uint64_t inner = stream.Stack(&memory[0], &memory[8]);
+  memory[3] = 555;
+  EXPECT_NE(stream.Stack(&memory[0], &memory[8]), inner);
   std::vector<std::vector<uintptr_t>> stacks(10);
   tables.ForEachStack(
       [&](const TraceStack& s) { stacks[s.id].assign(s.pcs, s.pcs + s.size); });

@@ -50,6 +50,10 @@ uint8_t* TraceStream::NextBuffer() {
 
 namespace {
 
+// A frame that leads nowhere and begins no further than this from the stack's end
+// is the outermost: there is room for it, an entry point and its argument.
+constexpr uintptr_t kOutermostBytes = 4 * sizeof(uintptr_t);
+
 bool IsFrame(uintptr_t fp, uintptr_t end) {
   return fp % sizeof(uintptr_t) == 0 && fp < end &&
          end - fp >= 2 * sizeof(uintptr_t);
@@ -83,13 +87,15 @@ __attribute__((no_sanitize("address", "thread"))) uint64_t TraceStream::Stack(
 __attribute__((no_sanitize("address", "thread"))) uint64_t
 TraceStream::NewStack(uintptr_t fp, uintptr_t end, SeenStack* seen) {
   uintptr_t pcs[kFrames];
+  uintptr_t up, pc;
   uint32_t n = 0, read = 0;
   seen->size = 0;
   seen->end = end;
   seen->fp = fp;
   for (;;) {
     const auto* words = reinterpret_cast<const uintptr_t*>(fp);
-    const uintptr_t up = words[0], pc = words[1];
+    up = words[0];
+    pc = words[1];
     if (read < kCacheFrames) seen->frames[read] = {up, pc};
     ++read;
     // Where code keeps no frame pointers, this may be any word.
@@ -101,6 +107,8 @@ TraceStream::NewStack(uintptr_t fp, uintptr_t end, SeenStack* seen) {
   const TraceStack* s = tables_->Stack(pcs, n);
   if (s == nullptr) return 0;
   seen->id = s->id;
+  // The outermost frame is the same for as long as anything runs on the stack.
+  if (read > 1 && up == 0 && end - fp <= kOutermostBytes) --read;
   if (read <= kCacheFrames) seen->size = read;
   return s->id;
 }

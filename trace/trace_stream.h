@@ -85,7 +85,8 @@ class TraceStream {
   // The number of the call stack whose innermost frame is `frame` (from
   // __builtin_frame_address), on a stack that ends at `hi`. Follows frame
   // pointers, as far as they lead upwards in the stack: code built without them
-  // shortens the result. 0: none, as for a null frame.
+  // shortens the result. 0: none, as for a null frame. The outermost frame, next
+  // to `hi`, is taken to be the same at each call.
   uint64_t Stack(const void* frame, const void* hi);
   // The stack that is this one address.
   uint64_t StackOf(uintptr_t pc);
@@ -99,11 +100,11 @@ class TraceStream {
   static constexpr size_t kPrefetchBytes = 512;  // some 0.5 us ahead
   static constexpr uint32_t kFrames = 48;
   static constexpr size_t kCache = 64;
-  static constexpr uint32_t kCacheFrames = 15;
+  static constexpr uint32_t kCacheFrames = 14;
 
   // A stack seen lately: what lay at its frames, word by word. To compare is
   // faster than to walk, where each load waits for the one before it.
-  struct SeenStack {
+  struct alignas(256) SeenStack {
     uintptr_t end;  // of the stack that it is on
     uintptr_t fp;   // of the innermost frame
     uint32_t id;
@@ -129,8 +130,14 @@ class TraceStream {
     static_assert(sizeof...(args) <= 5, "kMaxEventBytes");
     *p++ = static_cast<uint8_t>(type);
     p = PutVarint(p, passed);
-    ((p = PutVarint(p, static_cast<uint64_t>(args))), ...);
+    ((p = Put(p, args)), ...);
     pos_.store(p, std::memory_order_relaxed);
+  }
+
+  static uint8_t* Put(uint8_t* p, TraceSeq arg) { return PutVarint(p, arg); }
+  template <class Arg>
+  static uint8_t* Put(uint8_t* p, Arg arg) {
+    return PutVarint(p, static_cast<uint64_t>(arg));
   }
 
   std::atomic<uint8_t*> pos_{nullptr};  // null: no buffer
