@@ -1,47 +1,33 @@
 #!/usr/bin/env bash
 # Runs every example and looks at what it prints.
 set -u
-failures=0
 dir="$(dirname "$0")"
-
-# expect STATUS PATTERN COMMAND...: the command's exit status, and a line of its
-# output, errors included, that matches.
-expect() {
-  local status=$1 pattern=$2 out rc
-  shift 2
-  out=$("$@" 2>&1 < /dev/null)
-  rc=$?
-  if [ "$rc" -ne "$status" ] || ! grep -qE -- "$pattern" <<< "$out"; then
-    printf 'FAILED: %s\n  exit status %s, want %s; want a line /%s/ in:\n%s\n' \
-      "$*" "$rc" "$status" "$pattern" "$out"
-    failures=$((failures + 1))
-  fi
-}
+. "$dir/../testing/expect.sh"
 
 files=$(mktemp -d)
 trap 'rm -rf "$files"' EXIT
 printf 'one two\nthree\n' > "$files/a"
 printf 'four' > "$files/b"
 
-expect 0 '^three goroutines$' "$dir/hello"
-expect 0 '^541$' "$dir/sieve" 100
-expect 2 '^usage: sieve' "$dir/sieve" 0
-expect 0 '^49995000$' "$dir/skynet" 10000
-expect 2 '^usage: skynet' "$dir/skynet" 77
-expect 0 '^20 of 20 rounds in order' "$dir/ring" 50 20
-expect 0 '^ +2 +4 +18 total$' "$dir/wordcount" "$files/a" "$files/b"
-expect 1 'open .*/missing' "$dir/wordcount" "$files/a" "$files/missing"
-expect 2 '^usage: wordcount' "$dir/wordcount"
-expect 0 '338350$' "$dir/plain_threads"
-expect 0 '^sum of squares: 338350$' "$dir/pipeline"
-expect 0 '^factor: 1009; workers stopped: CANCELLED: context canceled$' "$dir/worker_pool"
-expect 0 '^balance: 450 after 101 requests$' "$dir/select_loop"
-expect 1 'echo_server \[--address' "$dir/echo_server" --help
-expect 1 'missing port in address' "$dir/echo_server" --address=127.0.0.1
-expect 1 'port_scanner \[--host' "$dir/port_scanner" --help
-expect 2 '1 <= from <= to' "$dir/port_scanner" --from=2 --to=1
-expect 1 'http_hello \[--address' "$dir/http_hello" --help
-expect 1 'invalid port' "$dir/http_hello" --address=127.0.0.1:99999
+expect_run 0 '^three goroutines$' "$dir/hello"
+expect_run 0 '^541$' "$dir/sieve" 100
+expect_run 2 '^usage: sieve' "$dir/sieve" 0
+expect_run 0 '^49995000$' "$dir/skynet" 10000
+expect_run 2 '^usage: skynet' "$dir/skynet" 77
+expect_run 0 '^20 of 20 rounds in order' "$dir/ring" 50 20
+expect_run 0 '^ +2 +4 +18 total$' "$dir/wordcount" "$files/a" "$files/b"
+expect_run 1 'open .*/missing' "$dir/wordcount" "$files/a" "$files/missing"
+expect_run 2 '^usage: wordcount' "$dir/wordcount"
+expect_run 0 '338350$' "$dir/plain_threads"
+expect_run 0 '^sum of squares: 338350$' "$dir/pipeline"
+expect_run 0 '^factor: 1009; workers stopped: CANCELLED: context canceled$' "$dir/worker_pool"
+expect_run 0 '^balance: 450 after 101 requests$' "$dir/select_loop"
+expect_run 1 'echo_server \[--address' "$dir/echo_server" --help
+expect_run 1 'missing port in address' "$dir/echo_server" --address=127.0.0.1
+expect_run 1 'port_scanner \[--host' "$dir/port_scanner" --help
+expect_run 2 '1 <= from <= to' "$dir/port_scanner" --from=2 --to=1
+expect_run 1 'http_hello \[--address' "$dir/http_hello" --help
+expect_run 1 'invalid port' "$dir/http_hello" --address=127.0.0.1:99999
 
 # with_server COMMAND SERVER...: runs COMMAND with $port set, while SERVER listens
 # at a port of its choice.
@@ -68,27 +54,27 @@ talk() {
   exec 3>&-
 }
 
-talk_to_echo() { expect 0 '^hello, echo$' talk 'hello, echo\n' 12; }
+talk_to_echo() { expect_run 0 '^hello, echo$' talk 'hello, echo\n' 12; }
 scan_echo() {
-  expect 0 "^$port\$" "$dir/port_scanner" --from="$port" --to="$port"
-  expect 0 '^1 of 1 ports open$' "$dir/port_scanner" --host=localhost \
+  expect_run 0 "^$port\$" "$dir/port_scanner" --from="$port" --to="$port"
+  expect_run 0 '^1 of 1 ports open$' "$dir/port_scanner" --host=localhost \
     --from="$port" --to="$port"
 }
 readonly CLOSE='HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
-talk_to_hello() { expect 0 '^hello$' talk "GET / $CLOSE"; }
+talk_to_hello() { expect_run 0 '^hello$' talk "GET / $CLOSE"; }
 talk_to_files() {
-  expect 0 '^four$' talk "GET /b $CLOSE"
-  expect 0 '^HTTP/1.1 404 Not Found' talk "GET /c $CLOSE"
+  expect_run 0 '^four$' talk "GET /b $CLOSE"
+  expect_run 0 '^HTTP/1.1 404 Not Found' talk "GET /c $CLOSE"
 }
 with_server talk_to_echo "$dir/echo_server"
 with_server scan_echo "$dir/echo_server"
 with_server talk_to_hello "$dir/http_hello"
 talk_to_metrics() {
-  expect 0 '^hello$' talk "GET / $CLOSE"
-  expect 0 '^Content-Type: text/plain; version=0.0.4' talk "GET /metrics $CLOSE"
-  expect 0 '^mpg_sched_goroutines_goroutines [1-9]' talk "GET /metrics $CLOSE" 100000
-  expect 0 '^HTTP/1.1 200 OK' talk "GET /debug/pprof/goroutine $CLOSE" 20
-  expect 0 '^HTTP/1.1 404 Not Found' talk "GET /debug/pprof/heap $CLOSE"
+  expect_run 0 '^hello$' talk "GET / $CLOSE"
+  expect_run 0 '^Content-Type: text/plain; version=0.0.4' talk "GET /metrics $CLOSE"
+  expect_run 0 '^mpg_sched_goroutines_goroutines [1-9]' talk "GET /metrics $CLOSE" 100000
+  expect_run 0 '^HTTP/1.1 200 OK' talk "GET /debug/pprof/goroutine $CLOSE" 20
+  expect_run 0 '^HTTP/1.1 404 Not Found' talk "GET /debug/pprof/heap $CLOSE"
 }
 with_server talk_to_metrics "$dir/http_hello" --metrics
 with_server talk_to_files "$dir/http_hello" --root="$files"
@@ -125,10 +111,10 @@ follow() {
   fi
 }
 follow
-expect 2 'at least one FILE' "$dir/tail_f"
+expect_run 2 'at least one FILE' "$dir/tail_f"
 
-expect 0 '^wordcount +2 files, 4 words' "$dir/tour" --leaves=1000 --primes=50 "$files/a" "$files/b"
-expect 0 '^SCHED [0-9]+ms: gomaxprocs=2 idleprocs=' "$dir/tour" --procs=2 --leaves=1000 --primes=50 --schedtrace=1
-expect 2 'out of range' "$dir/tour" --leaves=12
-expect 2 'GOMAXPROCS: nonsense: want a positive number' env GOMAXPROCS=nonsense "$dir/hello"
+expect_run 0 '^wordcount +2 files, 4 words' "$dir/tour" --leaves=1000 --primes=50 "$files/a" "$files/b"
+expect_run 0 '^SCHED [0-9]+ms: gomaxprocs=2 idleprocs=' "$dir/tour" --procs=2 --leaves=1000 --primes=50 --schedtrace=1
+expect_run 2 'out of range' "$dir/tour" --leaves=12
+expect_run 2 'GOMAXPROCS: nonsense: want a positive number' env GOMAXPROCS=nonsense "$dir/hello"
 exit "$failures"

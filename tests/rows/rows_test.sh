@@ -2,36 +2,22 @@
 # The row program and the script that compares two of them: what they print, and
 # what they say to wrong use. A row is measured here, but its figure means nothing.
 set -u
-failures=0
+. "$(dirname "$0")/../../testing/expect.sh"
 rows="$1"
 compare="$2"
-
-# expect STATUS PATTERN COMMAND...: the command's exit status, and a line of its
-# output, errors included, that matches.
-expect() {
-  local status=$1 pattern=$2 out rc
-  shift 2
-  out=$("$@" 2>&1 < /dev/null)
-  rc=$?
-  if [ "$rc" -ne "$status" ] || ! grep -qE -- "$pattern" <<< "$out"; then
-    printf 'FAILED: %s\n  exit status %s, want %s; want a line /%s/ in:\n%s\n' \
-      "$*" "$rc" "$status" "$pattern" "$out"
-    failures=$((failures + 1))
-  fi
-}
 
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 tab=$'\t'
 
-expect 0 '^skynet \[1 2\] total ns$' "$rows" --list
-expect 0 "^waitgroup/P=1${tab}[0-9.]+${tab}[0-9.]+${tab}ns/Add\\+Done\\+Wait$" \
+expect_run 0 '^skynet \[1 2\] total ns$' "$rows" --list
+expect_run 0 "^waitgroup/P=1${tab}[0-9.]+${tab}[0-9.]+${tab}ns/Add\\+Done\\+Wait$" \
   "$rows" --bench='^waitgroup$' --reps=1
-expect 0 "^waitgroup/P=2${tab}" "$rows" --bench='^waitgroup$' --reps=1 --procs=2
-expect 0 "^ring/P=1${tab}" "$rows" --bench='^ring$' --reps=2 --procs=1
-expect 2 '^--reps must be at least 1' "$rows" --reps=0
-expect 2 '^--bench: ' "$rows" '--bench=('
-expect 2 '^no benchmark named nonsense$' "$rows" --child=nonsense
+expect_run 0 "^waitgroup/P=2${tab}" "$rows" --bench='^waitgroup$' --reps=1 --procs=2
+expect_run 0 "^ring/P=1${tab}" "$rows" --bench='^ring$' --reps=2 --procs=1
+expect_run 2 '^--reps must be at least 1' "$rows" --reps=0
+expect_run 2 '^--bench: ' "$rows" '--bench=('
+expect_run 2 '^no benchmark named nonsense$' "$rows" --child=nonsense
 
 # The comparison, of programs whose figures are known. Goals: goals.tsv.
 fake() {  # fake NAME FIGURES...: a program that lists and prints two rows
@@ -48,18 +34,18 @@ END
 fake ours 12.5 12.0 1000 250
 fake go 100.0 95.25 1250 400
 run=("$compare" --ours "$folder/ours" --other "$folder/go" --rounds 2)
-expect 0 '^\| yield2 \| 1 \| 100 ns \[95\.2\] \| 12\.5 ns \[12\] \| 0\.12 \| 0\.13 \|$' \
+expect_run 0 '^\| yield2 \| 1 \| 100 ns \[95\.2\] \| 12\.5 ns \[12\] \| 0\.12 \| 0\.13 \|$' \
   "${run[@]}"
-expect 0 '^\| create_1M wake_end_ms \| 2 \| 400 ms \| 250 ms \| 0\.62 \| \*\*0\.58\*\* \|$' \
+expect_run 0 '^\| create_1M wake_end_ms \| 2 \| 400 ms \| 250 ms \| 0\.62 \| \*\*0\.58\*\* \|$' \
   "${run[@]}"
-expect 0 '^3 goals, 1 missed' "${run[@]}"
-expect 0 '^\| waitgroup \| 1 \| [0-9.]+ ns \[[0-9.]+\] \| [0-9.]+ ns \[[0-9.]+\] \| [0-9.]+ \|  \|$' \
+expect_run 0 '^3 goals, 1 missed' "${run[@]}"
+expect_run 0 '^\| waitgroup \| 1 \| [0-9.]+ ns \[[0-9.]+\] \| [0-9.]+ ns \[[0-9.]+\] \| [0-9.]+ \|  \|$' \
   "$compare" --ours "$rows" --other "$rows" --bench '^waitgroup$' --rounds 1 --reps 1
-expect 1 'no Go compiler: no-such-go not found' \
+expect_run 1 'no Go compiler: no-such-go not found' \
   "$compare" --ours "$rows" --go-source "$folder" --go no-such-go
-expect 1 'holds no go.mod' \
+expect_run 1 'holds no go.mod' \
   "$compare" --ours "$rows" --go-source "$folder" --go true
-expect 1 'cannot run .*/nothing: No such file' \
+expect_run 1 'cannot run .*/nothing: No such file' \
   "$compare" --ours "$rows" --other "$folder/nothing"
-expect 2 'one of --other and --go-source' "$compare" --ours "$rows"
+expect_run 2 'one of --other and --go-source' "$compare" --ours "$rows"
 exit "$failures"
