@@ -5,12 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "channel/chan.h"
 #include "net/net_error.h"
 #include "net/resolve.h"
 #include "net/tcp.h"
 #include "net/test_util.h"
+#include "runtime/goroutine.h"
 #include "runtime/test_util.h"
 
 namespace mpg {
@@ -93,6 +96,19 @@ TEST(Dial, PortsHaveNames) {
                                       absl::InfiniteFuture());
     if (!addrs.ok()) GTEST_SKIP() << addrs.status();  // no /etc/services
     EXPECT_EQ((*addrs)[0].ToString(), "[::1]:80");
+  });
+}
+
+// What looks names up may need more stack than its caller has.
+TEST(Dial, NamesAreLookedUpFromASmallStack) {
+  RunWith(1, [] {
+    const auto done = MakeChan<absl::Status>();
+    Go(GoOptions{16 << 10, "small"}, [done] {
+      const auto addrs = ResolveAddress("tcp", "localhost:nosuch",
+                                        HostUse::kDial, absl::InfiniteFuture());
+      done.Send(addrs.status());
+    });
+    EXPECT_EQ(done.Recv()->message(), "lookup tcp/nosuch: unknown port");
   });
 }
 

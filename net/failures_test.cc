@@ -3,11 +3,14 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstring>
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,6 +20,7 @@
 #include "net/tcp.h"
 #include "net/test_util.h"
 #include "runtime/goroutine.h"
+#include "runtime/options.h"
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
@@ -43,6 +47,9 @@ struct Refusal {
 Refusal epoll_create_refusal, epoll_ctl_refusal, eventfd_refusal,
     accept_refusal;
 
+// Until it is set, a name server does not answer.
+std::atomic<bool> names_are_known{true};
+
 template <class F>
 F* Real(const char* name) {
   return reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
@@ -67,6 +74,15 @@ int epoll_ctl(int epoll, int op, int fd, epoll_event* event) {
 int eventfd(unsigned value, int flags) {
   static const auto real = Real<int(unsigned, int)>("eventfd");
   return eventfd_refusal.Refused() ? -1 : real(value, flags);
+}
+
+int getaddrinfo(const char* host, const char* service, const addrinfo* hints,
+                addrinfo** result) {
+  static const auto real =
+      Real<int(const char*, const char*, const addrinfo*, addrinfo**)>(
+          "getaddrinfo");
+  while (!names_are_known) usleep(1000);
+  return real(host, service, hints, result);
 }
 
 int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
@@ -148,6 +164,24 @@ TEST(NetFailures, ASocketCannotBePolled) {
     const auto again = Dial(address);
     ASSERT_TRUE(again.ok());
     EXPECT_TRUE(listener->Accept().ok());
+  });
+}
+
+// The lookup blocks its thread, but neither the P nor, beyond its timeout, Dial.
+TEST(NetFailures, ANameThatIsNotAnswered) {
+  RuntimeOptions options = internal::Procs(1);
+  options.async_preempt = false;
+  RunWith(options, [] {
+    names_are_known = false;
+    DialOptions soon;
+    soon.timeout = absl::Milliseconds(20);
+    const auto conn = Dial("localhost:1", soon);
+    EXPECT_TRUE(internal::TimedOut(conn));
+    EXPECT_EQ(conn.status().message(),
+              "dial tcp: lookup localhost: i/o timeout");
+    names_are_known = true;
+    // The lookup is at its end then, and nobody minds its result.
+    while (NumGoroutine() > 1) Sleep(absl::Milliseconds(1));
   });
 }
 

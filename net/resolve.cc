@@ -33,18 +33,28 @@ bool AllDigits(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
 }
 
-absl::StatusOr<int> ServicePort(const char* network,
+// What f returns, later, in a call that may block.
+template <class F>
+auto OnLookupStack(F f) {
+  const auto done = MakeChan<decltype(f())>(1);
+  Go(GoOptions{kLookupStack, "lookup"},
+     [done, f = std::move(f)] { done.Send(Syscall(f)); });
+  return done;
+}
+
+absl::StatusOr<int> ServicePort(const std::string& network,
                                 const std::string& service) {
-  return Syscall([&]() -> absl::StatusOr<int> {
+  const auto lookup = [network, service]() -> absl::StatusOr<int> {
     servent entry;
     servent* found = nullptr;
     char buffer[2048];
-    getservbyname_r(service.c_str(), network, &entry, buffer, sizeof(buffer),
-                    &found);
+    getservbyname_r(service.c_str(), network.c_str(), &entry, buffer,
+                    sizeof(buffer), &found);
     if (found != nullptr) return ntohs(static_cast<uint16_t>(found->s_port));
     return absl::InvalidArgumentError(
         absl::StrCat("lookup ", network, "/", service, ": unknown port"));
-  });
+  };
+  return Goid() == 0 ? lookup() : *OnLookupStack(lookup).Recv();
 }
 
 absl::StatusOr<int> LookupPort(const char* network, const std::string& port) {
@@ -98,10 +108,7 @@ Addresses LookupHost(const std::string& host, absl::Time deadline) {
         absl::StrCat("lookup ", host, ": i/o timeout"));
   };
   if (deadline <= Now()) return timeout();
-  const Chan<Addresses> done = MakeChan<Addresses>(1);
-  Go(GoOptions{kLookupStack, "lookup"}, [done, host] {
-    done.Send(Syscall([&host] { return GetAddrInfo(host); }));
-  });
+  const auto done = OnLookupStack([host] { return GetAddrInfo(host); });
   if (deadline == absl::InfiniteFuture()) return *done.Recv();
   Addresses result = timeout();
   const Timer timer(deadline - Now());

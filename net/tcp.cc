@@ -102,8 +102,7 @@ absl::Time ShareOf(absl::Time deadline, size_t left) {
 }
 
 absl::Status DialError(absl::string_view address, const absl::Status& why) {
-  const std::string context =
-      absl::StrCat("dial tcp", address.empty() ? "" : " ", address);
+  const std::string context = absl::StrCat("dial tcp ", address);
   if (absl::IsDeadlineExceeded(why) && ErrnoOf(why) == 0) {
     return absl::DeadlineExceededError(absl::StrCat(context, ": i/o timeout"));
   }
@@ -132,7 +131,7 @@ absl::StatusOr<Conn> Dial(absl::string_view address,
   }
   const auto addrs = internal::ResolveAddress(
       "tcp", address, internal::HostUse::kDial, deadline);
-  if (!addrs.ok()) return DialError("", addrs.status());
+  if (!addrs.ok()) return internal::Annotate(addrs.status(), "dial tcp");
   absl::Status first_error;
   for (size_t i = 0; i < addrs->size(); ++i) {
     NetAddr addr = (*addrs)[i];
