@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "base/errno_status.h"
@@ -58,6 +59,17 @@ int EventModes(uint32_t events) {
   }
   if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) modes |= kWrite;
   return modes;
+}
+
+// The events that a wait has got. Go: netpoll's throw; what waits for the network
+// would wait for ever, and who sleeps on it would not sleep.
+int Got(int fd, int n) {
+  if (ABSL_PREDICT_TRUE(n >= 0)) return n;
+  const int error = errno;
+  if (error == EINTR) return 0;
+  PrintError(absl::StrCat("runtime: epollwait on fd ", fd, " failed with ",
+                          error, "\n"));
+  FatalError("runtime: netpoll failed");
 }
 
 // epoll_wait with nanoseconds, where the kernel has that (5.11).
@@ -143,7 +155,8 @@ Waiter* Unblock(PollState* state, int mode, bool io_ready) {
 
 int NetPoll(absl::FunctionRef<void(Waiter*)> ready) {
   epoll_event events[kEvents];
-  const int n = epoll_wait(poll_fd.load(), events, kEvents, 0);
+  const int fd = poll_fd.load();
+  const int n = Got(fd, epoll_wait(fd, events, kEvents, 0));
   int readied = 0;
   for (int i = 0; i < n; ++i) {
     PollState* const state = StateOf(events[i].data.u64);
@@ -214,7 +227,7 @@ KeeperWake NetSleep::SleepFor(Note* note, int64_t ns) {
   in_epoll_.store(true);
   int n = 0;
   epoll_event events[2];
-  if (!note->IsSignaled()) n = WaitNanos(epoll_, events, 2, ns);
+  if (!note->IsSignaled()) n = Got(epoll_, WaitNanos(epoll_, events, 2, ns));
   in_epoll_.store(false);
   bool network = false;
   for (int i = 0; i < n; ++i) {
