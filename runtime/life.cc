@@ -149,6 +149,7 @@ bool Sched::End() {
   // falls. Therefore this order.
   sysmon->Stop();
   sysmon_thread.join();
+  stall_reporter.Finish(NanoTime());
   const bool all_left = AwaitThreads();
   TraceHasEnded(this);
   JoinDeadThreads();

@@ -47,18 +47,21 @@ TEST_F(OptionsTest, GomaxprocsSetsTheNumberOfPs) {
 
 TEST_F(OptionsTest, GodebugSetsWhatItNames) {
   const RuntimeOptions o = With(
-      "GODEBUG", "schedtrace=250,scheddetail=1,asyncpreemptoff=1,gctrace=1");
+      "GODEBUG",
+      "schedtrace=250,scheddetail=1,asyncpreemptoff=1,stallms=40,gctrace=1");
   EXPECT_EQ(o.schedtrace, absl::Milliseconds(250));
   EXPECT_TRUE(o.scheddetail);
   EXPECT_FALSE(o.async_preempt);
+  EXPECT_EQ(o.stall_report, absl::Milliseconds(40));
 }
 
 TEST_F(OptionsTest, GodebugZeroIsOff) {
   const RuntimeOptions o =
-      With("GODEBUG", "schedtrace=0,scheddetail=0,asyncpreemptoff=0");
+      With("GODEBUG", "schedtrace=0,scheddetail=0,asyncpreemptoff=0,stallms=0");
   EXPECT_EQ(o.schedtrace, absl::ZeroDuration());
   EXPECT_FALSE(o.scheddetail);
   EXPECT_TRUE(o.async_preempt);
+  EXPECT_EQ(o.stall_report, absl::ZeroDuration());
 }
 
 TEST_F(OptionsTest, GodebugEntriesOfOthersAreLeftAlone) {
@@ -91,8 +94,9 @@ TEST_F(OptionsDeathTest, BadGomaxprocsIsAnError) {
 
 TEST_F(OptionsDeathTest, BadGodebugEntryIsAnError) {
   testing::FLAGS_gtest_death_test_style = "threadsafe";
-  for (const std::string bad : {"schedtrace=often", "schedtrace=",
-                                "scheddetail=-1", "asyncpreemptoff=yes"}) {
+  for (const std::string bad :
+       {"schedtrace=often", "schedtrace=", "scheddetail=-1",
+        "asyncpreemptoff=yes", "stallms=-1", "stallms=1s"}) {
     EXPECT_EXIT(With("GODEBUG", ("gctrace=1," + bad).c_str()),
                 ExitedWithCode(2), HasSubstr("mpg: GODEBUG: " + bad));
   }

@@ -133,7 +133,7 @@ void StallReporter::Answer(M* m, const G* g, const void* context) {
   state_.store(same ? State::kTaken : State::kOver, std::memory_order_release);
 }
 
-// Prints what has been taken, and what will not be.
+// Also what nobody will answer.
 void StallReporter::Finish(int64_t now) {
   // acquire: pairs with the release in Answer.
   State state = state_.load(std::memory_order_acquire);

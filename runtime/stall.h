@@ -37,6 +37,9 @@ class StallReporter {
   // sysmon: p's goroutine has kept it for ns. False: call again at the next look.
   bool Report(P* p, int64_t ns);
 
+  // sysmon, and when it has ended: prints what has been answered since.
+  void Finish(int64_t now);
+
   // In the handler, on m, which has been asked: g was running there. Null: none,
   // m is looking for one; a thread that the system did not let run for long may be.
   void Answer(M* m, const G* g, const void* context);
@@ -53,7 +56,6 @@ class StallReporter {
 
   void Ask(P* p, int64_t ns, int64_t now);
   bool Admit(int64_t now);
-  void Finish(int64_t now);
   void Count();
   void Print(bool has_stack);
 

@@ -106,6 +106,13 @@ TEST(Stall, ALoopIsReportedOnceWithItsStack) {
   EXPECT_LE(Occurrences(reports, "SpinUntil"), 1) << reports;
 }
 
+// The signal that asks ends the call, and with it the program.
+TEST(Stall, AReportIsPrintedAlsoIfTheRuntimeEndsMeanwhile) {
+  ReportsUntil("has been kept by one goroutine for ",
+               Watched(2, absl::Milliseconds(20)),
+               [](auto) { poll(nullptr, 0, 1000); });
+}
+
 TEST(Stall, ACallThatBlocksUnannouncedIsReportedAsSuch) {
   const std::string reports = ReportsUntil(
       "outside of mpg::Syscall", Watched(2, absl::Milliseconds(20)),

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "base/panic.h"
 #include "runtime/overflow.h"
 #include "runtime/sched.h"
@@ -34,7 +35,10 @@ void* ThreadMain(void* arg) {
   // Go: minit. What the program has blocked, for a thread of its own that waits
   // for it, is not to come here.
   sigset_t mask = s->signal_mask;
-  if (s->options.async_preempt) sigdelset(&mask, SIGURG);
+  if (s->options.async_preempt ||
+      s->options.stall_report > absl::ZeroDuration()) {
+    sigdelset(&mask, SIGURG);
+  }
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
   if (P* p = std::exchange(m->nextp, nullptr)) s->AcquireP(m, p);
   s->ScheduleLoop(m);
