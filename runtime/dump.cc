@@ -106,7 +106,7 @@ bool Settled(Sched* s, bool may_start) {
     P* p = s->allp[i];
     s->TakeSyscallP(p);
     if (p->status.load() != PStatus::kRunning) continue;
-    const M* m = p->m;
+    const M* m = p->m.Acquire();  // pairs with the Publish in BindP
     if (m != nullptr && m == CurrentM()) continue;
     settled = false;
     if (s->options.async_preempt && Unlocked(s) &&

@@ -86,9 +86,9 @@ struct alignas(kCacheLineSize) G : Waiter, SanFiber {
   uint8_t async_off = 0;   // AsyncPreemptOff scopes
   Stack stack;             // empty until the first run
   Sched* sched = nullptr;
-  // Where it is parked; valid while kWaiting, and while kRunnable after that:
-  // null if it became runnable in another way. Go: waitreason, waitunlockf,
-  // waitlock.
+  // Where it is parked; valid while kWaiting (but for `site`, only once it has left
+  // its P), and while kRunnable after that: null if it became runnable in another
+  // way. Go: waitreason, waitunlockf, waitlock.
   const ParkSite* site = nullptr;
   void* site_arg = nullptr;
   union {
@@ -157,8 +157,8 @@ inline void SetGStatus(G* g, GStatus from, GStatus to) {
 #else
   (void)from;
 #endif
-  // release: pairs with the acquire in AbandonParked (sched.cc) and in dumps,
-  // which want what the owner wrote before. Free on x86-64.
+  // release: pairs with the acquire in AbandonAll and in dumps, which want what the
+  // owner wrote before. Free on x86-64.
   g->status.store(to, std::memory_order_release);
 }
 

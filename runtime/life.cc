@@ -149,8 +149,8 @@ bool Sched::End() {
   // falls. Therefore this order.
   sysmon->Stop();
   sysmon_thread.join();
-  stall_reporter.Finish(NanoTime());
   const bool all_left = AwaitThreads();
+  stall_reporter.Settle();
   TraceHasEnded(this);
   JoinDeadThreads();
   // Before the stacks that sleepers' timers lie on go.

@@ -152,7 +152,7 @@ void Sched::SleepInHandler(M* m, G* g, M* heir) {
   SetGStatus(g, GStatus::kRunning, GStatus::kPreempted);
   P* const own = m->p;
   own->signalled.Add(1);
-  // Not runnable_since: a Park that it may be in needs the place.
+  // A variable does instead of runnable_since: g stays on this thread.
   const bool timed = --own->until_timed == 0;
   if (timed) own->until_timed = 1 + own->rand.Below(2 * kTimedEvery - 1);
   const int64_t since = timed ? NanoTime() : 0;
@@ -213,11 +213,8 @@ bool Sched::SignalP(P* p) {
     }
     return true;
   }
-  // acquire: pairs with the release in AcquireP, for p->m.
-  if (p->status.load(std::memory_order_acquire) != PStatus::kRunning) {
-    return false;
-  }
-  const M* m = p->m;
+  if (p->status.load() != PStatus::kRunning) return false;
+  const M* m = p->m.Acquire();  // pairs with the Publish in BindP
   if (m == nullptr || m == CurrentM()) return false;
   Send(m, &preempt_wish);
   return true;

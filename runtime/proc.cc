@@ -244,8 +244,12 @@ G* Sched::Spin(M* m) {
   WatchSwitches(seen);
   for (int round = 0; round < kSpinRounds; ++round) {
     if (G* g = StealWork(p, nullptr)) return g;
-    if (G* g = TakeGlobalBatch(p, kGlobalBatch)) return g;
-    if (G* g = TakeSpilled(p, kGlobalBatch, /*newest=*/true)) return g;
+    G* g = TakeGlobalBatch(p, kGlobalBatch);
+    if (g == nullptr) g = TakeSpilled(p, kGlobalBatch, /*newest=*/true);
+    if (g != nullptr) {
+      p->schedtick = p->schedtick + 1;  // as in StealWork
+      return g;
+    }
     if (p->interrupt.load()) return nullptr;
     for (int i = 0; i < kSpinRoundPauses; ++i) CpuRelax();
   }

@@ -55,21 +55,48 @@ const char* WhatItDoes(char thread_state) {
 
 }  // namespace
 
-bool StallReporter::Report(P* p, int64_t ns) {
+bool StallReporter::Stall::GoesOn() const {
+  return p->status.load() == PStatus::kRunning &&
+         *this == Stall{p, static_cast<uint32_t>(p->switches), p->schedtick,
+                        static_cast<uint32_t>(p->syscalltick)};
+}
+
+bool StallReporter::Report(const Stall& stall, int64_t ns) {
   const int64_t now = NanoTime();
-  Finish(now);
-  const bool known = p == p_ && p->schedtick == tick_;
-  if (state_.load() != State::kFree) {
-    if (known) SendStallSignal(m_);  // it may have come at a bad moment
-    return false;
+  // acquire: pairs with the release in Answer.
+  const State state = state_.load(std::memory_order_acquire);
+  if (state == State::kFree) return Ask(stall, ns, now);
+  if (!(stall == stall_)) return false;  // that one's turn
+  if (state == State::kTaken) {
+    Print(/*has_stack=*/true);
+    return true;
   }
-  if (known) return true;  // Finish has seen to it
-  if (Admit(now)) {
-    Ask(p, ns, now);
-    return false;
+  if (state == State::kOver) return Ask(stall, ns, now);
+  if (now - asked_at_ > kPatienceNs && Withdraw()) {
+    Print(/*has_stack=*/false);
+    return true;
   }
-  Count();
-  return true;
+  SendStallSignal(m_);  // it may have come at a bad moment
+  return false;
+}
+
+void StallReporter::Settle() {
+  // acquire: pairs with the release in Answer.
+  const State state = state_.load(std::memory_order_acquire);
+  if (state == State::kFree || stall_.GoesOn()) return;
+  if (state == State::kTaken) {
+    Print(/*has_stack=*/true);
+  } else if (state == State::kOver) {
+    state_.store(State::kFree);
+  } else {
+    Withdraw();
+  }
+}
+
+// False: the handler has begun.
+bool StallReporter::Withdraw() {
+  State asked = State::kAsked;
+  return state_.compare_exchange_strong(asked, State::kFree);
 }
 
 void StallReporter::Count() {
@@ -94,24 +121,24 @@ bool StallReporter::Admit(int64_t now) {
   return true;
 }
 
-void StallReporter::Ask(P* p, int64_t ns, int64_t now) {
-  p_ = nullptr;
-  tick_ = p->schedtick;
+// True: it is counted, and that is all.
+bool StallReporter::Ask(const Stall& stall, int64_t ns, int64_t now) {
+  if (!Admit(now)) {
+    Count();
+    return true;
+  }
+  // acquire: pairs with the release in BindP.
+  const M* const m = stall.p->m.Acquire();
+  if (m == nullptr) return false;  // over
+  stall_ = stall;
+  m_ = m;
   stalled_ns_ = ns;
   asked_at_ = now;
-  goid_ = 0;
-  // acquire: pairs with the release in AcquireP, for p->m.
-  const bool running =
-      p->status.load(std::memory_order_acquire) == PStatus::kRunning;
-  const M* m = nullptr;
-  if (running) m = p->m;
-  if (m == nullptr) return;  // over; state_ stays kFree
-  p_ = p;
-  m_ = m;
   thread_state_ = ThreadStateOf(m->tid);
   // release: pairs with the acquire in Answer.
   state_.store(State::kAsked, std::memory_order_release);
   SendStallSignal(m);
+  return false;
 }
 
 void StallReporter::Answer(M* m, const G* g, const void* context) {
@@ -121,48 +148,33 @@ void StallReporter::Answer(M* m, const G* g, const void* context) {
                                       std::memory_order_acquire)) {
     return;
   }
-  const P* p = m->p;
-  const bool same = g != nullptr && p == p_ && p->schedtick == tick_;
+  const bool same = g != nullptr && m->p.Get() == stall_.p && stall_.GoesOn();
   if (same) {
     goid_ = g->goid;
     parent_goid_ = g->parent_goid;
     gopc_ = g->gopc;
     TakeInterruptedBacktrace(context, &trace_);
   }
-  // release: pairs with the acquire in Finish.
+  // release: pairs with the acquires in Report and Settle.
   state_.store(same ? State::kTaken : State::kOver, std::memory_order_release);
 }
 
-// Also what nobody will answer.
-void StallReporter::Finish(int64_t now) {
-  // acquire: pairs with the release in Answer.
-  State state = state_.load(std::memory_order_acquire);
-  if (state == State::kTaken) {
-    Print(/*has_stack=*/true);
-    Count();
-    state_.store(State::kFree);
-  } else if (state == State::kOver) {
-    p_ = nullptr;  // it may have begun just now, by the same tick: ask again
-    state_.store(State::kFree);
-  } else if (state == State::kAsked && now - asked_at_ > kPatienceNs &&
-             state_.compare_exchange_strong(state, State::kFree)) {
-    Print(/*has_stack=*/false);
-    Count();
-  }
-}
-
+// A report, and room for the next. Only then does it count.
 void StallReporter::Print(bool has_stack) {
   ++in_minute_;
-  std::string out =
-      absl::StrCat("mpg: P", p_->id, " has been kept by one goroutine for ",
-                   stalled_ns_ / 1'000'000, " ms; ", WhatItDoes(thread_state_));
-  if (!has_stack) {
-    PrintError(absl::StrCat(out, "; it takes no signals: no stack\n"));
-    return;
+  std::string out = absl::StrCat(
+      "mpg: P", stall_.p->id, " has been kept by one goroutine for ",
+      stalled_ns_ / 1'000'000, " ms; ", WhatItDoes(thread_state_));
+  if (has_stack) {
+    absl::StrAppend(&out, "\n\ngoroutine ", goid_, " [running]:\n",
+                    FormatBacktrace(trace_),
+                    FormatCreatedBy(gopc_, parent_goid_), "\n");
+  } else {
+    absl::StrAppend(&out, "; it takes no signals: no stack\n");
   }
-  PrintError(absl::StrCat(out, "\n\ngoroutine ", goid_, " [running]:\n",
-                          FormatBacktrace(trace_),
-                          FormatCreatedBy(gopc_, parent_goid_), "\n"));
+  PrintError(out);
+  Count();
+  state_.store(State::kFree);
 }
 
 }  // namespace internal

@@ -10,6 +10,10 @@
 //     ^                      |                                         |
 //     +---- sysmon: too late +------------- sysmon prints it, or not --+
 //
+// kOver: the thread was not in that stall, or looked for work. It may be about to
+// begin one, so as long as sysmon sees the stall, it asks anew. One that has ended
+// is printed if its stack has been taken, else forgotten (Settle).
+//
 // sysmon owns the rest of StallReporter but in kTaking, when the handler does.
 #ifndef MPG_RUNTIME_STALL_H_
 #define MPG_RUNTIME_STALL_H_
@@ -34,11 +38,25 @@ class StallReporter {
   // stack.
   static constexpr int64_t kPatienceNs = 100'000'000;
 
-  // sysmon: p's goroutine has kept it for ns. False: call again at the next look.
-  bool Report(P* p, int64_t ns);
+  // What sysmon has seen, and still sees if it goes on: see SysmonHost::ProcSample.
+  struct Stall {
+    P* p = nullptr;
+    uint32_t switches = 0;
+    uint32_t schedtick = 0;
+    uint32_t syscalltick = 0;
 
-  // sysmon, and when it has ended: prints what has been answered since.
-  void Finish(int64_t now);
+    bool operator==(const Stall& o) const {
+      return p == o.p && switches == o.switches && schedtick == o.schedtick &&
+             syscalltick == o.syscalltick;
+    }
+    bool GoesOn() const;
+  };
+
+  // sysmon: it has gone on for ns. False: call again at the next look.
+  bool Report(const Stall& stall, int64_t ns);
+
+  // sysmon, at each look; and when all threads have left.
+  void Settle();
 
   // In the handler, on m, which has been asked: g was running there. Null: none,
   // m is looking for one; a thread that the system did not let run for long may be.
@@ -54,8 +72,9 @@ class StallReporter {
  private:
   enum class State : uint32_t { kFree, kAsked, kTaking, kTaken, kOver };
 
-  void Ask(P* p, int64_t ns, int64_t now);
+  bool Ask(const Stall& stall, int64_t ns, int64_t now);
   bool Admit(int64_t now);
+  bool Withdraw();
   void Count();
   void Print(bool has_stack);
 
@@ -63,9 +82,8 @@ class StallReporter {
   std::atomic<uint64_t> count_{0};
 
   // What is asked for.
-  P* p_ = nullptr;
-  const M* m_ = nullptr;  // that has p_
-  uint32_t tick_ = 0;     // p_->schedtick
+  Stall stall_;
+  const M* m_ = nullptr;  // that has stall_.p
   int64_t stalled_ns_ = 0;
   int64_t asked_at_ = 0;
   char thread_state_ = '?';  // as /proc has it

@@ -113,6 +113,44 @@ TEST(Stall, AReportIsPrintedAlsoIfTheRuntimeEndsMeanwhile) {
                [](auto) { poll(nullptr, 0, 1000); });
 }
 
+// The signal that asks ends the call: there is no stall any more when sysmon looks.
+TEST(Stall, ACallThatTheSignalEndsIsReported) {
+  const std::string reports =
+      ReportsOf(Watched(2, absl::Milliseconds(20)), [](auto stalls) {
+        while (stalls() == 0) {
+          poll(nullptr, 0, 1000);
+          for (int i = 0; i < 50 && stalls() == 0; ++i) {
+            Sleep(absl::Milliseconds(1));
+          }
+        }
+      });
+  EXPECT_TRUE(absl::StrContains(reports, "has been kept by one goroutine for "))
+      << reports;
+}
+
+TEST(Stall, TwoAtOnceAreReportedOnceEach) {
+  RuntimeOptions options = Watched(3, absl::Milliseconds(20));
+  options.async_preempt = false;
+  const absl::string_view what =
+      internal::kSanHoldsSignals ? "mpg: P" : "SpinUntil";
+  const std::string reports = ReportsUntil(what, options, [](auto stalls) {
+    std::atomic<bool> stop{false};
+    std::atomic<int> done{0};
+    for (int i = 0; i < 2; ++i) {
+      Go([&] {
+        SpinUntil(stop);
+        ++done;
+      });
+    }
+    while (stalls() < 2) Sleep(absl::Milliseconds(1));
+    Sleep(absl::Milliseconds(50));  // for a third report, which is wrong
+    stop = true;
+    while (done < 2) Sleep(absl::Milliseconds(1));
+  });
+  ExpectStack(reports, "SpinUntil");
+  EXPECT_LE(Occurrences(reports, "SpinUntil"), 2) << reports;
+}
+
 TEST(Stall, ACallThatBlocksUnannouncedIsReportedAsSuch) {
   const std::string reports = ReportsUntil(
       "outside of mpg::Syscall", Watched(2, absl::Milliseconds(20)),

@@ -32,9 +32,8 @@ void Sched::PreemptAll() {
 // Go: preemptone. May hit a goroutine that has just been switched to: harmless.
 void Sched::PreemptOne(P* p) {
   p->interrupt.store(true);
-  // acquire: pairs with the release in AcquireP, for p->m.
-  if (p->status.load(std::memory_order_acquire) != PStatus::kRunning) return;
-  M* m = p->m;
+  if (p->status.load() != PStatus::kRunning) return;
+  M* m = p->m.Acquire();  // pairs with the Publish in BindP
   if (m == nullptr) return;
   G* g = m->curg.Acquire();
   // Descriptors and Ms are never unmapped; relaxed: see Waiter::preempt.

@@ -70,9 +70,12 @@ class SchedHost final : public SysmonHost {
     s_->HandoffP(p);
     return true;
   }
-  bool Stalled(int proc, int64_t ns) override {
-    return s_->stall_reporter.Report(s_->allp[proc], ns);
+  bool Stalled(int proc, const ProcSample& sample, int64_t ns) override {
+    return s_->stall_reporter.Report(
+        {s_->allp[proc], sample.switches, sample.schedtick, sample.syscalltick},
+        ns);
   }
+  void SettleStalls() override { s_->stall_reporter.Settle(); }
   bool WakeForLocalWork(int) override {
     if (s_->idle_ps.Count() == 0) return false;
     s_->WakeP();

@@ -79,6 +79,7 @@ int64_t Sysmon::Step() {
   const int64_t now = clock_->Now();
   host_->Tick(now);
   Trace(now);
+  if (options_.stall_ns > 0) host_->SettleStalls();
   if (host_->AllIdle()) return StepIdle(now);
   idle_since_ = -1;
   watching_ = false;
@@ -169,7 +170,7 @@ void Sysmon::WatchStall(int proc, Stillness* still, int64_t now) {
       sample.syscalltick != still->sample.syscalltick) {
     *still = {sample, now, false};
   } else if (!still->reported && now - still->since >= options_.stall_ns) {
-    still->reported = host_->Stalled(proc, now - still->since);
+    still->reported = host_->Stalled(proc, sample, now - still->since);
   }
   if (still->reported) return;
   const int64_t due = still->since + options_.stall_ns;

@@ -87,9 +87,12 @@ class SysmonHost {
   virtual int64_t NextDue() = 0;
   // False: the thread came back meanwhile. `syscalltick` is what was sampled.
   virtual bool RetakeSyscall(int proc, uint32_t syscalltick) = 0;
-  // The goroutine there has kept it for ns, longer than stall_ns. Called every
-  // millisecond until it returns true or the goroutine has given way.
-  virtual bool Stalled(int proc, int64_t ns) = 0;
+  // The goroutine there has kept it for ns, longer than stall_ns, since it was as in
+  // `sample`. Called every millisecond until it returns true or the goroutine has
+  // given way.
+  virtual bool Stalled(int proc, const ProcSample& sample, int64_t ns) = 0;
+  // At each look, if there is a stall_ns.
+  virtual void SettleStalls() = 0;
   // True if somebody was woken.
   virtual bool WakeForLocalWork(int proc) = 0;
 

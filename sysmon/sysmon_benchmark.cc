@@ -22,7 +22,8 @@ class BusyHost final : public SysmonHost {
   bool Preempt(int) override { return false; }
   int64_t NextDue() override { return INT64_MAX; }
   bool RetakeSyscall(int, uint32_t) override { return false; }
-  bool Stalled(int, int64_t) override { return true; }
+  bool Stalled(int, const ProcSample&, int64_t) override { return true; }
+  void SettleStalls() override {}
   bool WakeForLocalWork(int) override { return false; }
   int64_t LastPoll() override { return 0; }
   bool PollNetwork() override { return false; }

@@ -47,13 +47,15 @@ class FakeHost final : public SysmonHost {
     Log("retake", proc);
     return true;
   }
-  bool Stalled(int proc, int64_t ns) override {
+  bool Stalled(int proc, const ProcSample&, int64_t ns) override {
     Log("stalled", proc);
     stalled_for = ns;
     return stall_told;
   }
+  void SettleStalls() override { ++settled; }
   int64_t stalled_for = 0;
   bool stall_told = true;
+  int settled = 0;
   bool WakeForLocalWork(int proc) override {
     Log("wake", proc);
     return true;
@@ -178,6 +180,7 @@ TEST_F(SysmonTest, ReportsAStallOnceAndAnewAfterASwitch) {
     ASSERT_LE(clock.now - began, 40 * kMs);
   }
   EXPECT_EQ(host.stalled_for, 25 * kMs);
+  EXPECT_GT(host.settled, 0);
   RunFor(&sysmon, 100 * kMs);
   EXPECT_EQ(host.Count("stalled 0"), 1);
   host.procs[0].switches++;
@@ -376,7 +379,8 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
     bool Preempt(int) override { return false; }
     int64_t NextDue() override { return kForever; }
     bool RetakeSyscall(int, uint32_t) override { return false; }
-    bool Stalled(int, int64_t) override { return true; }
+    bool Stalled(int, const ProcSample&, int64_t) override { return true; }
+    void SettleStalls() override {}
     bool WakeForLocalWork(int) override { return false; }
     int64_t LastPoll() override { return 0; }
     bool PollNetwork() override { return false; }

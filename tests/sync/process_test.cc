@@ -18,7 +18,7 @@
 #include "sync/wait_group.h"
 #include "tests/sync/util.h"
 
-#ifdef __SANITIZE_THREAD__
+#if defined(MPG_TSAN)
 // A process that had a Runtime keeps the thread that waits for SIGQUIT, and forks
 // with it here.
 extern "C" const char* __tsan_default_options() { return "die_after_fork=0"; }
@@ -84,7 +84,7 @@ TEST(StdMutex, StopsAllOtherGoroutinesOfThePWithoutPreemption) {
   });
 }
 
-#if !defined(__SANITIZE_THREAD__)  // it holds the signal back
+#if !defined(MPG_TSAN)  // it holds the signal back
 TEST(StdMutex, LeavesOtherGoroutinesThePAfterATimeSlice) {
   WhileAGoroutineBlocks(Procs(1), [](const std::atomic<int64_t>& turns) {
     const int64_t before = turns;
@@ -137,7 +137,7 @@ void OnSignal(int) {
 // an idle M does, run its handlers only when it has woken, which may be never: there
 // it is the caller that gets the signal.
 int SendSignal(int signal) {
-#ifdef __SANITIZE_THREAD__
+#if defined(MPG_TSAN)
   return raise(signal);
 #else
   return kill(getpid(), signal);

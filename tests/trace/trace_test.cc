@@ -223,7 +223,7 @@ TEST(TraceTest, SystemCallsAreShownAndThatTheirPIsTaken) {
 }
 
 TEST(TraceTest, ALoopThatIsPreemptedIsShown) {
-#if defined(__SANITIZE_THREAD__)
+#if defined(MPG_TSAN)
   GTEST_SKIP() << "no preemption by signals under ThreadSanitizer";
 #endif
   RuntimeOptions options = internal::Procs(1);
@@ -422,7 +422,7 @@ TEST(TraceTest, ManyGenerations) {
 
 // What they are doing fills more than one buffer before the trace has begun.
 TEST(TraceTest, ThousandsOfGoroutines) {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(MPG_TSAN) || defined(MPG_ASAN)
   constexpr int kGoroutines = 5'000;  // ThreadSanitizer stands 8128
 #else
   constexpr int kGoroutines = 20'000;
@@ -463,7 +463,7 @@ ABSL_ATTRIBUTE_NOINLINE void YieldWithFrames(const int64_t (*frame)[2]) {
 }
 
 TEST(TraceTest, AFramePointerThatIsNoneDoesNoHarm) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(MPG_ASAN) || defined(MPG_TSAN)
   GTEST_SKIP() << "a sanitizer's runtime walks the stack by frame pointers";
 #endif
   for (const int64_t word : {int64_t{-1}, int64_t{1}, INT64_MIN, INT64_MAX}) {
