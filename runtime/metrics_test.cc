@@ -239,7 +239,7 @@ TEST(MetricsTest, TimersAreCounted) {
   });
 }
 
-TEST(MetricsTest, StatsTellHandoffsAndPreemptions) {
+TEST(MetricsTest, StatsTellHandoffs) {
   Runtime runtime(Procs(1));
   runtime.Run([] {
     Go([] { BlockingSyscall([] {}); });

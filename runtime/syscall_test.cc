@@ -16,6 +16,7 @@
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
+#include "sync/wait_group.h"
 
 namespace mpg {
 namespace {
@@ -180,6 +181,33 @@ TEST_P(SyscallTest, ManyBlockAndThreadsGoDownAgain) {
   runtime.Wait();
   EXPECT_TRUE(
       Eventually([&] { return runtime.Stats().threads <= GetParam() + 4; }));
+}
+
+// Without that, each round would leave its threads behind, for the 10 s of their
+// idle life.
+TEST_P(SyscallTest, ThreadsAreUsedAgain) {
+  Runtime runtime(Procs(GetParam()));
+  constexpr int kCalls = 20;
+  runtime.Run([&] {
+    for (int round = 0; round < 20; ++round) {
+      Pipe pipe;
+      WaitGroup wg;
+      std::atomic<int> inside{0};
+      for (int i = 0; i < kCalls; ++i) {
+        wg.Go([&] {
+          BlockingSyscall([&] {
+            ++inside;
+            return pipe.ReadOne();
+          });
+        });
+      }
+      while (inside != kCalls) Sleep(absl::Microseconds(100));
+      pipe.CloseWriter();
+      wg.Wait();
+    }
+    EXPECT_LE(runtime.Stats().threads, 2 * kCalls);
+  });
+  runtime.Wait();
 }
 
 // Slices that do not end: only the calls move the P.

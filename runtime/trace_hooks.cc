@@ -88,13 +88,16 @@ void TraceGoStartAtOnce(M* m, G* g) {
 }
 
 void TraceGoBlock(M* m, G* g, WaitReason reason, const void* frame) {
-  m->trace->Emit(TraceEvent::kGoBlock, kBlockNames[static_cast<size_t>(reason)],
-                 m->trace->Stack(frame, g->stack.hi));
+  const uint64_t now = m->trace->Now();
+  m->trace->EmitAt(now, TraceEvent::kGoBlock,
+                   kBlockNames[static_cast<size_t>(reason)],
+                   m->trace->Stack(frame, g->stack.hi));
 }
 
 void TraceGoStop(M* m, G* g, TraceName reason, const void* frame) {
-  m->trace->Emit(TraceEvent::kGoStop, reason,
-                 m->trace->Stack(frame, g->stack.hi));
+  const uint64_t now = m->trace->Now();
+  m->trace->EmitAt(now, TraceEvent::kGoStop, reason,
+                   m->trace->Stack(frame, g->stack.hi));
 }
 
 void TraceGoDestroy(M* m, G* g) {
@@ -103,8 +106,9 @@ void TraceGoDestroy(M* m, G* g) {
 }
 
 void TraceGoUnblock(M* m, G* g, const void* frame) {
-  m->trace->Emit(TraceEvent::kGoUnblock, IdOf(g), NextSeq(g),
-                 StackAt(m, frame));
+  const uint64_t now = m->trace->Now();
+  m->trace->EmitAt(now, TraceEvent::kGoUnblock, IdOf(g), NextSeq(g),
+                   StackAt(m, frame));
 }
 
 void TraceProcStart(M* m) {

@@ -63,12 +63,19 @@ class TraceStream {
 
   template <class... Args>
   ABSL_ATTRIBUTE_ALWAYS_INLINE void Emit(TraceEvent type, Args... args) {
+    EmitAt(Now(), type, args...);
+  }
+  // At a time read before: the counter takes 12 ns to answer, in which an event's
+  // stack can be found.
+  uint64_t Now() const { return TraceTime(clock_); }
+  template <class... Args>
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void EmitAt(uint64_t now, TraceEvent type,
+                                           Args... args) {
     uint8_t* const p = Room();
     if (ABSL_PREDICT_FALSE(p == nullptr)) return;
     // The collector's core has read these lines, and lets them go slowly: that
     // would be half of an event's cost.
     PrefetchToOwn(p + kPrefetchBytes);
-    const uint64_t now = TraceTime(clock_);
     // Cores' counters may differ a little.
     const uint64_t passed = now > last_ ? now - last_ : 0;
     last_ += passed;
