@@ -34,6 +34,7 @@ expect_run 1 'invalid port' "$dir/http_hello" --address=127.0.0.1:99999
 with_server() {
   local command=$1 pid
   shift
+  : > "$files/server"  # it may be read before the command's redirection is done
   "$@" --address=127.0.0.1:0 > "$files/server" 2>&1 &
   pid=$!
   for _ in $(seq 200); do
@@ -84,6 +85,7 @@ follow() {
   local out="$files/tail" pid
   seq 20 > "$files/x"
   printf 'first\n' > "$files/y"
+  : > "$out"
   "$dir/tail_f" --lines=2 "$files/x" "$files/y" "$files/z" > "$out" 2>&1 &
   pid=$!
   shows() {  # shows PATTERN: within 20 s

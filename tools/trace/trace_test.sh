@@ -44,6 +44,7 @@ grep -q 'cannot open' "$tmp/err" || fail "says: $(cat "$tmp/err")"
 serve() {  # serve STATUS OPTIONS...: serves, asks for the page, ends it; its status
   local expected="$1" pid status url="" i
   shift
+  : >"$tmp/out"  # it may be read before the redirection is done
   "$trace" serve "$@" >"$tmp/out" 2>"$tmp/err" &
   pid=$!
   for ((i = 0; i < 600 && ${#url} == 0; i++)); do
