@@ -137,7 +137,11 @@ G* Sched::FindRunnable(M* m) {
     if (ABSL_PREDICT_FALSE(net_waiters.load() != 0) && PollNetworkInto(m->p)) {
       continue;
     }
-    if (G* g = Spin(m)) return Found(m, g);
+    if (G* g = Spin(m)) {
+      // A time slice of its own, not the search's.
+      m->p->schedtick = m->p->schedtick + 1;
+      return Found(m, g);
+    }
     GoIdle(m);
   }
 }
@@ -244,12 +248,8 @@ G* Sched::Spin(M* m) {
   WatchSwitches(seen);
   for (int round = 0; round < kSpinRounds; ++round) {
     if (G* g = StealWork(p, nullptr)) return g;
-    G* g = TakeGlobalBatch(p, kGlobalBatch);
-    if (g == nullptr) g = TakeSpilled(p, kGlobalBatch, /*newest=*/true);
-    if (g != nullptr) {
-      p->schedtick = p->schedtick + 1;  // as in StealWork
-      return g;
-    }
+    if (G* g = TakeGlobalBatch(p, kGlobalBatch)) return g;
+    if (G* g = TakeSpilled(p, kGlobalBatch, /*newest=*/true)) return g;
     if (p->interrupt.load()) return nullptr;
     for (int i = 0; i < kSpinRoundPauses; ++i) CpuRelax();
   }
@@ -269,7 +269,6 @@ G* Sched::StealWork(P* p, const uint32_t* seen) {
     StealStatus status;
     if (G* g = p->runq.StealInto(victim->runq, stuck, &status)) {
       p->steals.Add(1);
-      p->schedtick = p->schedtick + 1;  // a new time slice, not the search's
       return g;
     }
   }

@@ -85,26 +85,46 @@ void ExpectStack(const std::string& reports, absl::string_view function) {
   EXPECT_TRUE(absl::StrContains(reports, "created by ")) << reports;
 }
 
-TEST(Stall, ALoopIsReportedOnceWithItsStack) {
-  RuntimeOptions options = Watched(2, absl::Milliseconds(20));
-  options.async_preempt = false;  // the stall would begin anew each time
-  const absl::string_view what = internal::kSanHoldsSignals
-                                     ? "has been kept by one goroutine for "
-                                     : "SpinUntil";
-  const std::string reports = ReportsUntil(what, options, [](auto stalls) {
-    std::atomic<bool> stop{false}, done{false};
-    Go([&] {
-      SpinUntil(stop);
-      done = true;
-    });
-    while (stalls() == 0) Sleep(absl::Milliseconds(1));
-    Sleep(absl::Milliseconds(50));  // for a second report, which is wrong
-    stop = true;
-    while (!done) Sleep(absl::Milliseconds(1));
-  });
-  ExpectStack(reports, "SpinUntil");
-  EXPECT_LE(Occurrences(reports, "SpinUntil"), 1) << reports;
+// What a report of a loop says.
+constexpr absl::string_view kLoopReport =
+    internal::kSanHoldsSignals ? "has been kept by one goroutine for "
+                               : "SpinUntil";
+
+// With preemption by signals the stall would begin anew each time.
+RuntimeOptions WatchedWithoutPreemption(int procs) {
+  RuntimeOptions options = Watched(procs, absl::Milliseconds(20));
+  options.async_preempt = false;
+  return options;
 }
+
+// Loops, each on a P of its own.
+void ExpectLoopsAreReportedOnceEach(int loops) {
+  const std::string reports = ReportsUntil(
+      kLoopReport, WatchedWithoutPreemption(loops + 1), [loops](auto stalls) {
+        std::atomic<bool> stop{false};
+        std::atomic<int> done{0};
+        for (int i = 0; i < loops; ++i) {
+          Go([&] {
+            SpinUntil(stop);
+            ++done;
+          });
+        }
+        while (stalls() < static_cast<uint64_t>(loops)) {
+          Sleep(absl::Milliseconds(1));
+        }
+        Sleep(absl::Milliseconds(50));  // for one more report, which is wrong
+        stop = true;
+        while (done < loops) Sleep(absl::Milliseconds(1));
+      });
+  ExpectStack(reports, "SpinUntil");
+  EXPECT_LE(Occurrences(reports, "SpinUntil"), loops) << reports;
+}
+
+TEST(Stall, ALoopIsReportedOnceWithItsStack) {
+  ExpectLoopsAreReportedOnceEach(1);
+}
+
+TEST(Stall, TwoAtOnceAreReportedOnceEach) { ExpectLoopsAreReportedOnceEach(2); }
 
 // The signal that asks ends the call, and with it the program.
 TEST(Stall, AReportIsPrintedAlsoIfTheRuntimeEndsMeanwhile) {
@@ -126,29 +146,6 @@ TEST(Stall, ACallThatTheSignalEndsIsReported) {
       });
   EXPECT_TRUE(absl::StrContains(reports, "has been kept by one goroutine for "))
       << reports;
-}
-
-TEST(Stall, TwoAtOnceAreReportedOnceEach) {
-  RuntimeOptions options = Watched(3, absl::Milliseconds(20));
-  options.async_preempt = false;
-  const absl::string_view what =
-      internal::kSanHoldsSignals ? "mpg: P" : "SpinUntil";
-  const std::string reports = ReportsUntil(what, options, [](auto stalls) {
-    std::atomic<bool> stop{false};
-    std::atomic<int> done{0};
-    for (int i = 0; i < 2; ++i) {
-      Go([&] {
-        SpinUntil(stop);
-        ++done;
-      });
-    }
-    while (stalls() < 2) Sleep(absl::Milliseconds(1));
-    Sleep(absl::Milliseconds(50));  // for a third report, which is wrong
-    stop = true;
-    while (done < 2) Sleep(absl::Milliseconds(1));
-  });
-  ExpectStack(reports, "SpinUntil");
-  EXPECT_LE(Occurrences(reports, "SpinUntil"), 2) << reports;
 }
 
 TEST(Stall, ACallThatBlocksUnannouncedIsReportedAsSuch) {
@@ -200,27 +197,25 @@ TEST(Stall, WithAsyncPreemptionToo) {
 }
 
 TEST(Stall, WhoKeepsTheWorldFromStoppingIsReported) {
-  RuntimeOptions options = Watched(2, absl::Milliseconds(20));
-  options.async_preempt = false;
-  const absl::string_view what =
-      internal::kSanHoldsSignals ? "mpg: P" : "SpinUntil";
-  const std::string reports = ReportsUntil(what, options, [](auto stalls) {
-    std::atomic<bool> spins{false}, stop{false}, done{false};
-    Go([&] {
-      spins = true;
-      SpinUntil(stop);
-      done = true;
-    });
-    while (!spins) Gosched();
-    std::thread ends_it([&] {
-      while (stalls() == 0) usleep(1000);
-      stop = true;
-    });
-    StopTheWorld("a test");
-    StartTheWorld();
-    Syscall([&] { ends_it.join(); });
-    while (!done) Sleep(absl::Milliseconds(1));
-  });
+  const RuntimeOptions options = WatchedWithoutPreemption(2);
+  const std::string reports =
+      ReportsUntil(kLoopReport, options, [](auto stalls) {
+        std::atomic<bool> spins{false}, stop{false}, done{false};
+        Go([&] {
+          spins = true;
+          SpinUntil(stop);
+          done = true;
+        });
+        while (!spins) Gosched();
+        std::thread ends_it([&] {
+          while (stalls() == 0) usleep(1000);
+          stop = true;
+        });
+        StopTheWorld("a test");
+        StartTheWorld();
+        Syscall([&] { ends_it.join(); });
+        while (!done) Sleep(absl::Milliseconds(1));
+      });
   ExpectStack(reports, "SpinUntil");
 }
 

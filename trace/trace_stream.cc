@@ -87,7 +87,7 @@ __attribute__((no_sanitize("address", "thread"))) uint64_t TraceStream::Stack(
 __attribute__((no_sanitize("address", "thread"))) uint64_t
 TraceStream::NewStack(uintptr_t fp, uintptr_t end, SeenStack* seen) {
   uintptr_t pcs[kFrames];
-  uintptr_t up, pc;
+  uintptr_t up;
   uint32_t n = 0, read = 0;
   seen->size = 0;
   seen->end = end;
@@ -95,7 +95,7 @@ TraceStream::NewStack(uintptr_t fp, uintptr_t end, SeenStack* seen) {
   for (;;) {
     const auto* words = reinterpret_cast<const uintptr_t*>(fp);
     up = words[0];
-    pc = words[1];
+    const uintptr_t pc = words[1];
     if (read < kCacheFrames) seen->frames[read] = {up, pc};
     ++read;
     // Where code keeps no frame pointers, this may be any word.
