@@ -48,6 +48,28 @@ TEST(LockOSThread, KeepsTheThreadAcrossParks) {
   }
 }
 
+// None of these is on the short way from one goroutine to the next.
+TEST(LockOSThread, EveryParkCountsAsASwitch) {
+  Runtime runtime(Procs(1));
+  runtime.Run([&runtime] {
+    LockOSThread();
+    auto to = MakeChan<int>(), from = MakeChan<int>();
+    Go([=] {
+      LockOSThread();
+      while (auto v = to.Recv()) from.Send(*v);
+      from.Close();
+    });
+    const uint64_t before = runtime.Stats().switches;
+    for (int i = 0; i < 100; ++i) {
+      to.Send(i);
+      from.Recv();
+    }
+    EXPECT_GE(runtime.Stats().switches - before, 200u);
+    to.Close();
+    EXPECT_FALSE(from.Recv().has_value());
+  });
+}
+
 TEST(LockOSThread, NobodyElseRunsOnTheThread) {
   RunWith(2, [] {
     auto go = MakeChan<int>(), done = MakeChan<int>();

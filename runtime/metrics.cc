@@ -81,7 +81,7 @@ const Metric kMetrics[] = {
       Kind::kUint64, kCounts},
      MPG_COUNTER(steals)},
     {{"/mpg/sched/switches:events",
-      "Times that a processor has looked for the next goroutine to run.",
+      "Times that a goroutine has parked, given way, been preempted or ended.",
       Kind::kUint64, kCounts},
      MPG_COUNTER(switches)},
     {{"/mpg/stacks/in-use:stacks", "Stacks that goroutines have now.",

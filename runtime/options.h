@@ -58,7 +58,7 @@ struct SchedStats {
   uint64_t goroutines_created = 0;
   uint64_t steals = 0;
   uint64_t schedticks = 0;
-  uint64_t switches = 0;
+  uint64_t switches = 0;  // goroutines that parked, gave way or ended
   uint64_t stalls = 0;    // see RuntimeOptions::stall_report
   uint64_t handoffs = 0;  // Ps given to another thread: system calls, stops
   uint64_t retakes = 0;   // Ps that sysmon took from goroutines in system calls

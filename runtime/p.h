@@ -59,12 +59,15 @@ struct MPG_CACHELINE_ALIGNED P {
         gfree(gfree_central),
         stacks(pool) {}
 
+  void CountSwitch() { switches = switches + 1; }  // owner
+
   const int id;
   // Goroutines to become runnable here before one is timed (latency.h); owner.
   uint32_t until_timed;
   Sched* const sched;
   OwnerCell<M*> m;  // back-link
-  // Counts all switches on this P, inherited slices too.
+  // Counts the goroutines that left this P: parked, gave way, were preempted or
+  // ended. Not those whose system call let it go.
   OwnerCell<uint64_t> switches;
   // Counts goroutines started or resumed with a time slice of their own.
   OwnerCell<uint32_t> schedtick;

@@ -312,7 +312,12 @@ void EndGoroutine(G* g) {
   const bool plain = g->flags == 0 && g->extra == nullptr &&
                      !p->interrupt.load(std::memory_order_relaxed) &&
                      m->lockedg.Get() == nullptr;
-  G* next = plain ? PickLocal(p) : nullptr;
+  G* next = nullptr;
+  if (ABSL_PREDICT_TRUE(plain)) {
+    next = PickLocal(p);
+  } else {
+    p->CountSwitch();
+  }
   if (next != nullptr && ABSL_PREDICT_FALSE(next->flags == kGFlagTimed)) {
     StopTiming(p, next);
   }
@@ -368,6 +373,7 @@ void EndGoroutineByUnwinding(G* g) {
   *m->eh = EhState();
   SetGStatus(g, GStatus::kRunning, GStatus::kDead);
   if (Traced(m)) TraceGoDestroy(m, g);
+  m->p->CountSwitch();
   m->after = EndAfterSwitch;
   m->after_g = g;
   SwitchTo(m, g, &m->g0, /*from_dies=*/true);

@@ -152,6 +152,7 @@ void Sched::SleepInHandler(M* m, G* g, M* heir) {
   SetGStatus(g, GStatus::kRunning, GStatus::kPreempted);
   P* const own = m->p;
   own->signalled.Add(1);
+  own->CountSwitch();
   // A variable does instead of runnable_since: g stays on this thread.
   const bool timed = --own->until_timed == 0;
   if (timed) own->until_timed = 1 + own->rand.Below(2 * kTimedEvery - 1);

@@ -86,11 +86,11 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PrefetchG(const G* g) {
 }
 
 // The next goroutine that this P would run, without a lock and without looking
-// elsewhere; null: ask FindRunnable. Every 61st time (Go 1.24) the global queues
+// elsewhere; null: ask FindRunnable. Counts the switch in either case. Every 61st time (Go 1.24) the global queues
 // come first, so that two goroutines that ready each other for ever cannot
 // starve them.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline G* PickLocal(P* p) {
-  p->switches = p->switches + 1;
+  p->CountSwitch();
   if (p->timers.MayBeDue()) return nullptr;
   const uint32_t tick = p->schedtick;
   if (ABSL_PREDICT_FALSE(tick % 61 == 0) &&
@@ -113,6 +113,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline G* PickSuccessor(M* m) {
   // relaxed: see P::interrupt.
   if (ABSL_PREDICT_FALSE(p->interrupt.load(std::memory_order_relaxed) ||
                          m->lockedg.Get() != nullptr)) {
+    p->CountSwitch();
     return &m->g0;
   }
   G* next = PickLocal(p);
