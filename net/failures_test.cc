@@ -1,6 +1,5 @@
 // The system refuses what sockets need: each refusal is told, and what comes after
 // it works as if nothing had been.
-#include <dlfcn.h>
 #include <errno.h>
 #include <gtest/gtest.h>
 #include <netdb.h>
@@ -23,36 +22,18 @@
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
+#include "testing/refusal.h"
 
 namespace {
 
-// The next `times` calls fail with `error`.
-struct Refusal {
-  std::atomic<int> error{0};
-  std::atomic<int> times{0};
+using mpg::internal::Real;
+using mpg::internal::Refusal;
 
-  void Refuse(int with, int n) {
-    error = with;
-    times = n;
-  }
-  bool Refused() {
-    int n = times.load();
-    while (n > 0 && !times.compare_exchange_weak(n, n - 1)) {
-    }
-    if (n > 0) errno = error;
-    return n > 0;
-  }
-};
 Refusal epoll_create_refusal, epoll_ctl_refusal, eventfd_refusal,
     accept_refusal;
 
 // Until it is set, a name server does not answer.
 std::atomic<bool> names_are_known{true};
-
-template <class F>
-F* Real(const char* name) {
-  return reinterpret_cast<F*>(dlsym(RTLD_NEXT, name));
-}
 
 }  // namespace
 

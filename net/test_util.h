@@ -2,7 +2,6 @@
 #ifndef MPG_NET_TEST_UTIL_H_
 #define MPG_NET_TEST_UTIL_H_
 
-#include <dirent.h>
 #include <gtest/gtest.h>
 
 #include <string>
@@ -17,18 +16,10 @@
 #include "runtime/goroutine.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
+#include "testing/open_fds.h"
 
 namespace mpg {
 namespace internal {
-
-// Descriptors of this process that are open.
-inline int OpenFds() {
-  DIR* const dir = opendir("/proc/self/fd");
-  int n = 0;
-  while (readdir(dir) != nullptr) ++n;
-  closedir(dir);
-  return n - 3;  // ".", "..", and that of dir
-}
 
 // Two ends of a TCP connection over the loopback interface.
 struct TcpPair {

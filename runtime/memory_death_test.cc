@@ -1,7 +1,7 @@
 // What is said when the kernel gives no memory.
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 
 #include <atomic>
@@ -14,8 +14,10 @@
 #include "gtest/gtest.h"
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
+#include "runtime/signal.h"
 #include "runtime/test_util.h"
 #include "runtime/trace.h"
+#include "testing/refusal.h"
 
 namespace {
 // Mappings of at least so many bytes are refused; 0: none is.
@@ -33,7 +35,7 @@ void* mmap(void* address, size_t size, int protection, int flags, int fd,
     return MAP_FAILED;
   }
   using Map = void*(void*, size_t, int, int, int, off_t);
-  static const auto real = reinterpret_cast<Map*>(dlsym(RTLD_NEXT, "mmap"));
+  static const auto real = mpg::internal::Real<Map>("mmap");
   return real(address, size, protection, flags, fd, offset);
 }
 
@@ -42,8 +44,7 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attr,
   if (refuse_threads.load()) return EAGAIN;
   using Create =
       int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
-  static const auto real =
-      reinterpret_cast<Create*>(dlsym(RTLD_NEXT, "pthread_create"));
+  static const auto real = mpg::internal::Real<Create>("pthread_create");
   return real(thread, attr, start, arg);
 }
 
@@ -106,6 +107,34 @@ TEST_F(MemoryDeathTest, NoThreadForTheMonitor) {
   int ran = 0;
   RunWith(2, [&ran] { ++ran; });
   EXPECT_EQ(ran, 1);
+}
+
+TEST_F(MemoryDeathTest, NoThreadForSignals) {
+  auto c = MakeChan<int>(1);
+  refuse_threads = true;
+  EXPECT_THROW(Notify(c, {SIGUSR1}), std::system_error);
+  refuse_threads = false;
+  Notify(c, {SIGUSR1});
+  raise(SIGUSR1);
+  EXPECT_EQ(c.Recv(), SIGUSR1);
+  Stop(c);
+}
+
+TEST_F(MemoryDeathTest, NoStackForSignals) {
+  EXPECT_EXIT(RunWith(1,
+                      [] {
+                        refused_size = size_t{100} << 10;
+                        auto c = MakeChan<int>();
+                        Go([c] {
+                          LockOSThread();  // the next goroutine needs a thread
+                          c.Recv();
+                        });
+                        Go([c] { c.Send(1); });
+                        c.Recv();
+                      }),
+              ExitedWithCode(2),
+              HasSubstr("runtime: cannot map a signal stack: errno=12\n"
+                        "fatal error: runtime: out of memory"));
 }
 
 TEST_F(MemoryDeathTest, NoThreadForATrace) {

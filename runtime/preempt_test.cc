@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <sstream>
@@ -341,6 +343,36 @@ TEST_F(Preempt, OtherSigurgSignalsGoWhereTheyWent) {
           stop = true;
         });
         _exit(user_signals == 1 ? 42 : 1);
+      },
+      testing::ExitedWithCode(42), "");
+}
+
+// Where the last signal of the user's came from and ran.
+std::atomic<pid_t> user_signal_from{0};
+std::atomic<bool> user_signal_off_stack{false};
+char* goroutine_frame = nullptr;
+
+TEST_F(Preempt, OtherSigurgSignalsComeWithWhatTheyBringOnAStackOfTheirOwn) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(
+      {
+        struct sigaction action = {};
+        action.sa_flags = SA_SIGINFO;
+        action.sa_sigaction = [](int, siginfo_t* info, void*) {
+          // More than a goroutine's stack may have, and not on it.
+          volatile char room[32 << 10];
+          room[0] = room[sizeof room - 1] = 1;
+          const ptrdiff_t away = goroutine_frame - const_cast<char*>(room);
+          user_signal_off_stack = std::abs(away) > (64 << 10);
+          user_signal_from = info->si_pid;
+        };
+        sigaction(SIGURG, &action, nullptr);
+        RunWith(1, [&] {
+          char frame;
+          goroutine_frame = &frame;
+          raise(SIGURG);  // to this thread
+        });
+        _exit(user_signal_from == getpid() && user_signal_off_stack ? 42 : 1);
       },
       testing::ExitedWithCode(42), "");
 }

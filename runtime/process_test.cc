@@ -19,10 +19,12 @@
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
+#include "testing/open_fds.h"
 
 namespace mpg {
 namespace {
 
+using internal::OpenFds;
 using internal::RunWith;
 using internal::Scaled;
 
@@ -30,12 +32,6 @@ ProcessOptions Shell(const std::string& script) {
   ProcessOptions o;
   o.argv = {"sh", "-c", script};
   return o;
-}
-
-int OpenFds() {
-  int n = 0;
-  for (int fd = 0; fd < 4096; ++fd) n += fcntl(fd, F_GETFD) >= 0;
-  return n;
 }
 
 ExitState StateOf(const std::string& script) {

@@ -1,5 +1,4 @@
 // What is said when there can be no more threads.
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 
@@ -11,6 +10,7 @@
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
+#include "testing/refusal.h"
 
 namespace {
 std::atomic<int> refuse_threads{0};  // the errno to refuse with
@@ -22,9 +22,8 @@ extern "C" int pthread_create(pthread_t* thread, const pthread_attr_t* attr,
                               void* (*start)(void*), void* arg) {
   if (const int error = refuse_threads.load()) return error;
   using Create =
-      int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
-  static const auto real =
-      reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
+      int(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
+  static const auto real = mpg::internal::Real<Create>("pthread_create");
   return real(thread, attr, start, arg);
 }
 #endif

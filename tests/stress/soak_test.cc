@@ -34,6 +34,7 @@
 #include "runtime/time.h"
 #include "sync/mutex.h"
 #include "sync/wait_group.h"
+#include "testing/open_fds.h"
 #include "tests/stress/stress_util.h"
 
 namespace mpg {
@@ -47,12 +48,6 @@ int64_t SoakNanos() {
     EXPECT_TRUE(absl::SimpleAtoi(text, &seconds)) << text;
   }
   return int64_t{seconds} * 1'000'000'000;
-}
-
-int OpenFds() {
-  int n = 0;
-  for (int fd = 0; fd < 4096; ++fd) n += fcntl(fd, F_GETFD) >= 0;
-  return n;
 }
 
 void BurnMicros(int64_t us) {
