@@ -60,6 +60,8 @@ scan_echo() {
   expect_run 0 "^$port\$" "$dir/port_scanner" --from="$port" --to="$port"
   expect_run 0 '^1 of 1 ports open$' "$dir/port_scanner" --host=localhost \
     --from="$port" --to="$port"
+  expect_run 0 "^$port\$" "$dir/port_scanner" --from=$((port - 300)) \
+    --to=$((port < 65235 ? port + 300 : 65535))
 }
 readonly CLOSE='HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
 talk_to_hello() { expect_run 0 '^hello$' talk "GET / $CLOSE"; }
