@@ -53,6 +53,7 @@ int pthread_create(pthread_t* thread, const pthread_attr_t* attr,
 namespace mpg {
 namespace {
 
+using internal::InTurns;
 using internal::Procs;
 using internal::RunWith;
 using testing::AllOf;
@@ -88,7 +89,8 @@ TEST_F(MemoryDeathTest, NoStack) {
 }
 
 TEST_F(MemoryDeathTest, NoDescriptor) {
-  EXPECT_EXIT(RunWith(1,
+  // Without time slices: else a thread may be started, which needs memory too.
+  EXPECT_EXIT(RunWith(InTurns(),
                       [] {
                         refused_size = size_t{1} << 14;
                         // None of them runs, so that none needs a stack.
