@@ -125,6 +125,7 @@ void InstallPreemptHandler() {
   (void)installed;
 }
 
+void SendPreemptSignal(const M* m) { Send(m, &preempt_wish); }
 void SendStallSignal(const M* m) { Send(m, &stall_wish); }
 
 // In the handler, at the end of the Runtime: g is abandoned where it is, as one that
@@ -217,7 +218,7 @@ bool Sched::SignalP(P* p) {
   if (p->status.load() != PStatus::kRunning) return false;
   const M* m = p->m.Acquire();  // pairs with the Publish in BindP
   if (m == nullptr || m == CurrentM()) return false;
-  Send(m, &preempt_wish);
+  SendPreemptSignal(m);
   return true;
 }
 

@@ -36,7 +36,9 @@ struct M;
 // signals that are not ours.
 void InstallPreemptHandler();
 
-// Has the thread of m answer the StallReporter of its Sched.
+// Has the thread of m look whether its goroutine is to be preempted.
+void SendPreemptSignal(const M* m);
+// Has it answer the StallReporter of its Sched.
 void SendStallSignal(const M* m);
 // In a signal handler: the signal is one that sysmon has sent.
 bool IsPreemptSignal(int signal, const siginfo_t* info);

@@ -65,10 +65,17 @@ void Sched::ScheduleLoop(M* m) {
   LeaveThread(is_m0);
 }
 
+namespace {
+void NothingAfterSwitch(M*, G*) {}
+}  // namespace
+
 void Execute(M* m, G* g) {
   StartsToRun(m->p, g);
   SetGStatus(g, GStatus::kRunnable, GStatus::kRunning);
   if (Traced(m)) TraceGoStart(m, g);
+  // Until the switch is over no signal may preempt g: it has g's stack, but not yet its
+  // frame, and the jump to g->ctx is still to come.
+  m->after = NothingAfterSwitch;
   SwitchTo(m, &m->g0, g);
   AfterSwitch(&m->g0);
 }
