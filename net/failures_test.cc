@@ -10,9 +10,11 @@
 
 #include <atomic>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "net/net_error.h"
 #include "net/tcp.h"
@@ -63,6 +65,15 @@ int getaddrinfo(const char* host, const char* service, const addrinfo* hints,
           "getaddrinfo");
   while (!names_are_known) usleep(1000);
   return real(host, service, hints, result);
+}
+
+int getservbyname_r(const char* name, const char* protocol, servent* entry,
+                    char* buffer, size_t size, servent** result) {
+  static const auto real =
+      Real<int(const char*, const char*, servent*, char*, size_t, servent**)>(
+          "getservbyname_r");
+  while (!names_are_known) usleep(1000);
+  return real(name, protocol, entry, buffer, size, result);
 }
 
 int accept4(int fd, sockaddr* address, socklen_t* size, int flags) {
@@ -155,12 +166,15 @@ TEST(NetFailures, ANameThatIsNotAnswered) {
     names_are_known = false;
     DialOptions soon;
     soon.timeout = absl::Milliseconds(20);
-    const auto conn = Dial("localhost:1", soon);
-    EXPECT_TRUE(internal::TimedOut(conn));
-    EXPECT_EQ(conn.status().message(),
-              "dial tcp: lookup localhost: i/o timeout");
+    for (auto [address, what] : {std::pair{"localhost:1", "localhost"},
+                                 {"127.0.0.1:http", "tcp/http"}}) {
+      const auto conn = Dial(address, soon);
+      EXPECT_TRUE(internal::TimedOut(conn));
+      EXPECT_EQ(conn.status().message(),
+                absl::StrCat("dial tcp: lookup ", what, ": i/o timeout"));
+    }
     names_are_known = true;
-    // The lookup is at its end then, and nobody minds its result.
+    // The lookups are at their ends then, and nobody minds their results.
     while (NumGoroutine() > 1) Sleep(absl::Milliseconds(1));
   });
 }

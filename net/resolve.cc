@@ -42,8 +42,27 @@ auto OnLookupStack(F f) {
   return done;
 }
 
+// What `done` brings, unless that comes after the deadline.
+template <class T>
+absl::StatusOr<T> Await(const Chan<absl::StatusOr<T>>& done,
+                        absl::Time deadline, absl::string_view what) {
+  if (deadline == absl::InfiniteFuture()) return *done.Recv();
+  absl::StatusOr<T> result = absl::DeadlineExceededError(
+      absl::StrCat("lookup ", what, ": i/o timeout"));
+  const absl::Duration left = deadline - Now();
+  if (left <= absl::ZeroDuration()) return result;
+  const Timer timer(left);
+  Select(
+      OnRecv(done,
+             [&](std::optional<absl::StatusOr<T>> found) { result = *found; }),
+      OnRecv(timer.C()));
+  timer.Stop();
+  return result;
+}
+
 absl::StatusOr<int> ServicePort(const std::string& network,
-                                const std::string& service) {
+                                const std::string& service,
+                                absl::Time deadline) {
   const auto lookup = [network, service]() -> absl::StatusOr<int> {
     servent entry;
     servent* found = nullptr;
@@ -54,12 +73,15 @@ absl::StatusOr<int> ServicePort(const std::string& network,
     return absl::InvalidArgumentError(
         absl::StrCat("lookup ", network, "/", service, ": unknown port"));
   };
-  return Goid() == 0 ? lookup() : *OnLookupStack(lookup).Recv();
+  if (Goid() == 0) return lookup();
+  return Await(OnLookupStack(lookup), deadline,
+               absl::StrCat(network, "/", service));
 }
 
-absl::StatusOr<int> LookupPort(const char* network, const std::string& port) {
+absl::StatusOr<int> LookupPort(const char* network, const std::string& port,
+                               absl::Time deadline) {
   if (port.empty()) return 0;  // Go: "127.0.0.1:" is port 0
-  if (!AllDigits(port)) return ServicePort(network, port);
+  if (!AllDigits(port)) return ServicePort(network, port, deadline);
   int number = 0;
   if (absl::SimpleAtoi(port, &number) && number <= 65535) return number;
   return absl::InvalidArgumentError(
@@ -103,19 +125,8 @@ Addresses GetAddrInfo(const std::string& host) {
 // In a goroutine of its own: for the stack, and because it cannot be broken off.
 Addresses LookupHost(const std::string& host, absl::Time deadline) {
   if (Goid() == 0) return GetAddrInfo(host);
-  const auto timeout = [&host] {
-    return absl::DeadlineExceededError(
-        absl::StrCat("lookup ", host, ": i/o timeout"));
-  };
-  if (deadline <= Now()) return timeout();
-  const auto done = OnLookupStack([host] { return GetAddrInfo(host); });
-  if (deadline == absl::InfiniteFuture()) return *done.Recv();
-  Addresses result = timeout();
-  const Timer timer(deadline - Now());
-  Select(OnRecv(done, [&](std::optional<Addresses> a) { result = *a; }),
-         OnRecv(timer.C()));
-  timer.Stop();
-  return result;
+  return Await(OnLookupStack([host] { return GetAddrInfo(host); }), deadline,
+               host);
 }
 
 bool TryDualStack() {
@@ -150,7 +161,7 @@ absl::StatusOr<std::vector<NetAddr>> ResolveAddress(const char* network,
                                                     absl::Time deadline) {
   const auto parts = SplitHostPort(address);
   if (!parts.ok()) return parts.status();
-  const auto port = LookupPort(network, parts->port);
+  const auto port = LookupPort(network, parts->port, deadline);
   if (!port.ok()) return port.status();
   Addresses addrs = HostAddresses(parts->host, use, deadline);
   if (!addrs.ok()) return addrs;

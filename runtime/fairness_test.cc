@@ -48,6 +48,14 @@ TEST(Fairness, GoroutinesThatNeverParkShareOneP) {
   EXPECT_TRUE(Eventually([&] { return turns.load() >= 5; }));
 }
 
+TEST(Fairness, EachWhoGivesWayWhenAskedCountsAsASwitch) {
+  Runtime runtime(Procs(1));
+  for (int i = 0; i < 2; ++i) runtime.Go(Hog);
+  EXPECT_TRUE(Eventually([&] { return runtime.Stats().yields >= 3; }));
+  const uint64_t yields = runtime.Stats().yields;
+  EXPECT_GE(runtime.Stats().switches, yields);
+}
+
 TEST(Fairness, TwoThatWakeEachOtherDoNotStarveTheLocalQueue) {
   Runtime runtime(Procs(1));
   std::atomic<bool> ran{false};

@@ -72,7 +72,8 @@ int Got(int fd, int n) {
   FatalError("runtime: netpoll failed");
 }
 
-// epoll_wait with nanoseconds, where the kernel has that (5.11).
+// epoll_wait with nanoseconds, where the kernel has that (5.11) and lets it be called:
+// old filters of system calls say EPERM to those that they do not know.
 int WaitNanos(int fd, epoll_event* events, int n, int64_t ns) {
   static std::atomic<bool> has_pwait2{true};
   // relaxed: found out anew by each thread at worst.
@@ -82,7 +83,9 @@ int WaitNanos(int fd, epoll_event* events, int n, int64_t ns) {
     timeout.tv_nsec = ns % 1'000'000'000;
     const long got =
         syscall(SYS_epoll_pwait2, fd, events, n, &timeout, nullptr, size_t{0});
-    if (got >= 0 || errno != ENOSYS) return static_cast<int>(got);
+    if (got >= 0 || (errno != ENOSYS && errno != EPERM)) {
+      return static_cast<int>(got);
+    }
     has_pwait2.store(false, std::memory_order_relaxed);
   }
   const int64_t ms = std::min<int64_t>((ns + 999'999) / 1'000'000,

@@ -31,7 +31,8 @@ struct RuntimeOptions {
   // Report on stderr, with its stack, a goroutine that keeps its processor for
   // longer: it computes without giving way, or blocks in a call that Syscall does
   // not announce. Once each time, at most 5 times a minute; SchedStats::stalls
-  // counts them all. Zero: do not (GODEBUG=stallms=<ms>). The signal that fetches
+  // counts the others too, but may miss one that ends while another one's thread is
+  // asked for its stack. Zero: do not (GODEBUG=stallms=<ms>). The signal that fetches
   // the stack interrupts a blocking call as one that preempts does. At or below
   // time_slice, goroutines that give way when asked are reported as well.
   absl::Duration stall_report = absl::ZeroDuration();
@@ -58,7 +59,8 @@ struct SchedStats {
   uint64_t goroutines_created = 0;
   uint64_t steals = 0;
   uint64_t schedticks = 0;
-  uint64_t switches = 0;  // goroutines that parked, gave way or ended
+  uint64_t switches = 0;  // goroutines that parked, gave way,
+                          // were preempted or ended
   uint64_t stalls = 0;    // see RuntimeOptions::stall_report
   uint64_t handoffs = 0;  // Ps given to another thread: system calls, stops
   uint64_t retakes = 0;   // Ps that sysmon took from goroutines in system calls

@@ -159,6 +159,7 @@ void GoroutinePreempt(Waiter* w) {
   // Before the P is used: see UsingP.
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
   m->p->yields.Add(1);
+  m->p->CountSwitch();
   if (Traced(m)) {
     TraceGoStop(m, g, TraceName::kPreempted, __builtin_frame_address(0));
   }

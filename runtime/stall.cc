@@ -88,8 +88,8 @@ void StallReporter::Settle() {
     Print(/*has_stack=*/true);
   } else if (state == State::kOver) {
     state_.store(State::kFree);
-  } else {
-    Withdraw();
+  } else if (Withdraw()) {
+    Count();  // its thread could not answer in time
   }
 }
 

@@ -35,6 +35,7 @@ ABSL_ATTRIBUTE_NOINLINE M* LeaveM0(G* g) {
   m->retired = true;
   g->site = nullptr;
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
+  m->p->CountSwitch();
   if (Traced(m)) {
     TraceGoStop(m, g, TraceName::kPreempted, __builtin_frame_address(0));
   }
