@@ -77,7 +77,7 @@ TEST(MetricsTest, AValueOfAnotherKindIsAPanic) {
 }
 
 TEST(MetricsTest, GoroutinesAreCountedByState) {
-  Runtime runtime(Procs(1));
+  Runtime runtime(internal::InTurns());
   auto stop = MakeChan<int>();
   auto leave_call = MakeChan<int>();
   for (int i = 0; i < 7; ++i) runtime.Go([stop] { stop.Recv(); });
@@ -172,11 +172,12 @@ TEST(MetricsTest, WaitingForAMutexIsTimed) {
       mu.Unlock();
       done.Send(0);
     });
-    Sleep(absl::Milliseconds(50));
+    EXPECT_TRUE(Eventually(
+        [] { return Unsigned("/sched/goroutines/waiting:goroutines") == 1; }));
+    Sleep(absl::Milliseconds(5));
     mu.Unlock();
     done.Recv();
   });
-  // It may have begun to wait late.
   const double waited =
       ReadOne("/sync/mutex/wait/total:seconds").Float64() - before;
   EXPECT_GT(waited, 0.001);

@@ -203,12 +203,12 @@ TEST_P(PollTest, Deadlines) {
     }
     // Changed while somebody waits: later, never, and now.
     WaitGroup wg;
-    in.SetDeadline(PollDesc::kRead, absl::Now() + absl::Milliseconds(50));
+    in.SetDeadline(PollDesc::kRead, absl::Now() + absl::Seconds(2));
     wg.Go([&] { EXPECT_EQ(pipe.in->ReadByte(), 7); });
     Sleep(absl::Milliseconds(1));
     in.SetDeadline(PollDesc::kRead, absl::Now() + absl::Hours(1));
     in.SetDeadline(PollDesc::kRead, absl::InfiniteFuture());
-    Sleep(absl::Milliseconds(60));
+    Sleep(absl::Milliseconds(2100));
     EXPECT_TRUE(pipe.out->WriteByte(7));
     wg.Wait();
     wg.Go([&] { EXPECT_EQ(pipe.in->ReadByte(), -2); });

@@ -70,9 +70,11 @@ class FakeHost final : public SysmonHost {
   int64_t WhenAllIdle(int64_t idle_ns) override {
     log.push_back("idle");
     idle_for = idle_ns;
+    ++idles;
     return idle_again;
   }
   int64_t idle_for = 0;
+  std::atomic<int> idles{0};
   int64_t idle_again = kForever;
   void Periodic(int64_t) override { log.push_back("periodic"); }
   void SchedTrace(bool detailed) override {
@@ -421,7 +423,7 @@ TEST(SysmonThreadTest, StopEndsDeepSleep) {
   host.all_idle = true;
   Sysmon sysmon(&host, RealSysmonClock(), SysmonOptions());
   std::thread thread([&] { sysmon.Run(); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  while (host.idles == 0) std::this_thread::yield();
   sysmon.Stop();
   thread.join();
   EXPECT_EQ(host.Count("idle"), 1);
