@@ -251,7 +251,7 @@ TEST(Tcp, ConnectionsThatAreResetLeaveNothing) {
       });
     }
     clients.Wait();
-    for (int i = 0; i < 1000 && NumGoroutine() > goroutines + 1; ++i) {
+    for (int i = 0; i < 12'000 && NumGoroutine() > goroutines + 1; ++i) {
       SleepMs(5);
     }
     EXPECT_EQ(NumGoroutine(), goroutines + 1);  // who accepts

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <random>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -57,7 +58,9 @@ TEST(UnixSocket, EchoesAndRemovesItsFile) {
 
 TEST(UnixSocket, AnAbstractNameHasNoFile) {
   RunWith(2, [] {
-    const std::string name = absl::StrCat("@mpg-test-", getpid());
+    // Not the process's number: sandboxes share a network, but not these.
+    std::random_device random;
+    const std::string name = absl::StrCat("@mpg-test-", random(), random());
     EchoOnce(name);
     EchoOnce(name);
   });

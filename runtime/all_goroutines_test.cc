@@ -112,7 +112,7 @@ TEST(AllGoroutinesTest, ShowsWhereEachOneIs) {
 }
 
 TEST(AllGoroutinesTest, ShowsOneThatHasNotRunYet) {
-  RunWith(1, [] {
+  RunWith(InTurns(), [] {
     Go(NeverRun);
     const auto all = LookAround();
     ASSERT_EQ(all.size(), 2u);
@@ -160,7 +160,7 @@ TEST(AllGoroutinesTest, ShowsAllRuntimesToAThreadAndToAGoroutine) {
 }
 
 TEST(AllGoroutinesTest, ShowsLabelsAndTheirHeirs) {
-  Runtime runtime(Procs(1));
+  Runtime runtime(InTurns());
   auto c = MakeChan<int>();
   runtime.Run([&] {
     pprof::Do(pprof::Labels({{"user", "ann"}, {"job", "7"}}),

@@ -75,6 +75,7 @@ namespace {
 
 using internal::Eventually;
 using internal::FindGo;
+using internal::InTurns;
 using internal::OutputOf;
 using internal::Procs;
 using internal::RunWith;
@@ -315,7 +316,7 @@ TEST(PprofTest, GoroutinesWithTheSameStackAndLabelsAreOneSample) {
 
 TEST(PprofTest, BlockingIsNotedOnlyWhileTheRateIsSet) {
   const auto block = [] {
-    RunWith(1, [] {
+    RunWith(InTurns(), [] {
       auto c = MakeChan<int>();
       Go([c] { c.Send(0); });
       BlockInChannel(c);
@@ -332,7 +333,7 @@ TEST(PprofTest, BlockingIsNotedOnlyWhileTheRateIsSet) {
 
 TEST(PprofTest, BlockingIsNotedWhereAndForHowLong) {
   SetBlockProfileRate(1);
-  RunWith(1, [] {
+  RunWith(InTurns(), [] {
     auto c = MakeChan<int>();
     WaitGroup wg;
     Mutex mu;
@@ -374,7 +375,7 @@ TEST(PprofTest, ShortBlockingIsSampledAndStandsForTheRest) {
   const int64_t before = Take("block").Of("WaitAsOneOfMany")[1];
   // Most events are much shorter, so few are noted, each with the full 0.1 ms.
   SetBlockProfileRate(100'000);
-  RunWith(1, [] {
+  RunWith(InTurns(), [] {
     for (int i = 0; i < internal::Scaled(20'000); ++i) {
       auto c = MakeChan<int>();
       Go([c] { c.Send(0); });
@@ -392,7 +393,7 @@ TEST(PprofTest, ShortBlockingIsSampledAndStandsForTheRest) {
 TEST(PprofTest, WhoLetsGoOfALockAnswersForTheWait) {
   EXPECT_EQ(SetMutexProfileFraction(1), 0);
   EXPECT_EQ(SetMutexProfileFraction(-1), 1);
-  RunWith(1, [] {
+  RunWith(InTurns(), [] {
     Mutex mu;
     RWMutex rw;
     auto done = MakeChan<int>(3);
@@ -439,7 +440,7 @@ TEST(PprofTest, GoToolPprofOpensThem) {
                                          go, " tool pprof -nodecount=1000 ");
   SetBlockProfileRate(1);
   SetMutexProfileFraction(1);
-  Runtime runtime(Procs(1));
+  Runtime runtime(InTurns());
   auto c = MakeChan<int>();
   runtime.Run([&] {
     Do(Labels({{"user", "ann"}}), [&] {

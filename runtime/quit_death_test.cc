@@ -82,9 +82,14 @@ TEST_F(QuitDeathTest, StopsTightLoops) {
   EXPECT_EXIT(
       {
         Runtime runtime(internal::Procs(2));
-        runtime.Run([] {
+        runtime.Run([&runtime] {
           for (int i = 0; i < 3; ++i) Go([] { BusyFunction(); });
-          std::thread([] { Quit(); }).detach();
+          // The dump does not wait long for those that run; it has the stack of
+          // one that was preempted in any case.
+          std::thread([&runtime] {
+            while (runtime.Stats().signalled < 20) usleep(1000);
+            Quit();
+          }).detach();
           BusyFunction();
         });
       },

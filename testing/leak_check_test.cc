@@ -1,12 +1,15 @@
 #include "testing/leak_check.h"
 
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "absl/time/time.h"
 #include "channel/chan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest-spi.h"
 #include "gtest/gtest.h"
+#include "runtime/all_goroutines.h"
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
 #include "runtime/time.h"
@@ -44,9 +47,26 @@ LeakOptions Brief() {
   options.wait = absl::Milliseconds(50);
   return options;
 }
+// Where nothing is to be left: it waits no longer than it must.
+LeakOptions Patient() {
+  LeakOptions options;
+  options.wait = absl::Minutes(1);
+  return options;
+}
+
+// Before that a report shows them elsewhere, or main, which is about to end.
+void UntilAllAreInRecv(int n) {
+  for (int in_recv = 0, others = 1; in_recv != n || others != 0;) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    in_recv = others = 0;
+    for (const auto& g : internal::AllGoroutines()) {
+      ++(g.state == "chan receive" ? in_recv : others);
+    }
+  }
+}
 
 TEST(LeakCheckTest, FindsNothingWhereNothingIsLeft) {
-  LeakCheck check;
+  LeakCheck check(Patient());
   EXPECT_EQ(check.Check(), "");
   Runtime runtime(Procs(2));
   runtime.Run([] {
@@ -67,6 +87,7 @@ TEST(LeakCheckTest, ShowsWhoIsLeftAndWhere) {
     Go(named, [c] { WaitForEver(c); });
     StartOne(c);
   });
+  UntilAllAreInRecv(2);
   const std::string report = check.Check();
   EXPECT_THAT(report, HasSubstr("2 goroutines were left behind:\n\n"));
   EXPECT_THAT(report, ContainsRegex("\ngoroutine [0-9]+ \"left\" "
@@ -74,9 +95,7 @@ TEST(LeakCheckTest, ShowsWhoIsLeftAndWhere) {
                                     "WaitForEver\\("));
   EXPECT_THAT(report, ContainsRegex("created by StartOne.* in goroutine 1\n"));
   c.Close();
-  LeakOptions patient;
-  patient.wait = absl::Minutes(1);
-  EXPECT_EQ(LeakCheck(patient).Check(), "");
+  EXPECT_EQ(LeakCheck(Patient()).Check(), "");
   runtime.Wait();
   EXPECT_EQ(check.Check(), "");
 }
@@ -105,11 +124,12 @@ TEST(LeakCheckTest, FindsThoseOfARuntimeThatHasEnded) {
         {
           Runtime runtime(Procs(1));
           runtime.Run([] { StartOne(MakeChan<int>()); });
+          UntilAllAreInRecv(1);
         }
         EXPECT_THAT(check.Check(), ContainsRegex("1 goroutine was left behind:"
                                                  "(.*\n)*WaitForEver"));
         // One that was made later does not answer for it.
-        EXPECT_EQ(LeakCheck(Brief()).Check(), "");
+        EXPECT_EQ(LeakCheck(Patient()).Check(), "");
       },
       "WaitForEver");
 }
@@ -119,7 +139,7 @@ TEST(LeakCheckTest, GoroutinesOfBeforeAreNobodysLeak) {
   auto c = MakeChan<int>();
   runtime.Run([c] { StartOne(c); });
   {
-    LeakCheck check(Brief());
+    LeakCheck check(Patient());
     EXPECT_EQ(check.Check(), "");
   }
   c.Close();
@@ -128,9 +148,7 @@ TEST(LeakCheckTest, GoroutinesOfBeforeAreNobodysLeak) {
 
 TEST(LeakCheckTest, WaitsForThoseThatAreEnding) {
   Runtime runtime(Procs(1));
-  LeakOptions options;
-  options.wait = absl::Minutes(1);
-  LeakCheck check(options);
+  LeakCheck check(Patient());
   runtime.Go([] { Sleep(absl::Milliseconds(30)); });
   EXPECT_EQ(check.Check(), "");
 }
@@ -152,13 +170,15 @@ TEST(LeakCheckTest, IsForGoroutinesToo) {
 TEST(LeakCheckTest, IgnoresByFunctionOnTheStackOrByCreator) {
   Runtime runtime(Procs(1));
   auto c = MakeChan<int>();
-  LeakOptions by_stack = Brief(), by_creator = Brief(), by_other = Brief();
+  LeakOptions by_stack = Patient(), by_creator = Patient();
+  LeakOptions by_other = Brief();
   by_stack.ignore_functions = {"Nothing", "WaitForEver"};
   by_creator.ignore_functions = {"StartOne"};
   by_other.ignore_functions = {"Other"};
   {
     LeakCheck a(by_stack), b(by_creator), other(by_other);
     runtime.Run([c] { StartOne(c); });
+    UntilAllAreInRecv(1);
     EXPECT_EQ(a.Check(), "");
     EXPECT_EQ(b.Check(), "");
     EXPECT_NE(other.Check(), "");

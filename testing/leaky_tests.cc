@@ -1,6 +1,9 @@
 // Tests for leak_check_listener_test.sh: under FailTestsThatLeak one of them fails.
+#include <unistd.h>
+
 #include "channel/chan.h"
 #include "gtest/gtest.h"
+#include "runtime/all_goroutines.h"
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
 #include "testing/leak_check.h"
@@ -14,12 +17,18 @@ TEST(LeakyTest, Tidy) {
     mpg::Go([c] { c.Send(1); });
     c.Recv();
   });
+  runtime.Wait();
 }
 
 TEST(LeakyTest, Untidy) {
   mpg::Runtime runtime;
   auto c = mpg::MakeChan<int>();
   runtime.Run([c] { mpg::Go([c] { c.Recv(); }); });
+  for (;;) {  // until main has ended and the other one is blocked
+    const auto all = mpg::internal::AllGoroutines();
+    if (all.size() == 1 && all[0].state == "chan receive") break;
+    usleep(1000);
+  }
 }
 
 TEST(LeakyTest, TidyAfterAnUntidyOne) {

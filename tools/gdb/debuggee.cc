@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "channel/chan.h"
 #include "channel/select.h"
+#include "runtime/all_goroutines.h"
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
 #include "runtime/time.h"
@@ -70,6 +71,15 @@ NOINLINE void SpinningFunction() {
   }
 }
 
+int NotBlocked() {
+  int n = 0;
+  for (const auto& g : mpg::internal::AllGoroutines()) {
+    n +=
+        g.state == "running" || g.state == "runnable" || g.state == "preempted";
+  }
+  return n;
+}
+
 }  // namespace
 
 volatile bool die = false;
@@ -123,7 +133,7 @@ int main(int argc, char**) {
     named.name = "sleeping";
     mpg::Go(named, [] { SleepingFunction(); });
     while (ready.load() != 78) mpg::Gosched();
-    mpg::Sleep(absl::Milliseconds(50));
+    while (NotBlocked() != 2) mpg::Gosched();  // the spinner and this one
     AllIsReady(numbers, strings);
     std::_Exit(0);  // the spinner would keep the Runtime from ending
   });
