@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/refusal.h"
 #include "net/net_error.h"
 #include "net/tcp.h"
 #include "net/test_util.h"
@@ -24,7 +25,6 @@
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
-#include "testing/refusal.h"
 
 namespace {
 

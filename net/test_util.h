@@ -11,12 +11,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/open_fds.h"
 #include "net/conn.h"
 #include "net/tcp.h"
 #include "runtime/goroutine.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
-#include "testing/open_fds.h"
 
 namespace mpg {
 namespace internal {

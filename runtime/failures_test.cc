@@ -16,14 +16,14 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/errno_status.h"
+#include "base/open_fds.h"
+#include "base/refusal.h"
 #include "gtest/gtest.h"
 #include "runtime/goroutine.h"
 #include "runtime/poll_desc.h"
 #include "runtime/process.h"
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
-#include "testing/open_fds.h"
-#include "testing/refusal.h"
 
 namespace {
 

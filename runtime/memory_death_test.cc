@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/refusal.h"
 #include "channel/chan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -17,7 +18,6 @@
 #include "runtime/signal.h"
 #include "runtime/test_util.h"
 #include "runtime/trace.h"
-#include "testing/refusal.h"
 
 namespace {
 // Mappings of at least so many bytes are refused; 0: none is.

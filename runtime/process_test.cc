@@ -13,13 +13,13 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/errno_status.h"
+#include "base/open_fds.h"
 #include "channel/chan.h"
 #include "gtest/gtest.h"
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
-#include "testing/open_fds.h"
 
 namespace mpg {
 namespace {

@@ -4,13 +4,13 @@
 
 #include <atomic>
 
+#include "base/refusal.h"
 #include "channel/chan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "runtime/goroutine.h"
 #include "runtime/runtime.h"
 #include "runtime/test_util.h"
-#include "testing/refusal.h"
 
 namespace {
 std::atomic<int> refuse_threads{0};  // the errno to refuse with

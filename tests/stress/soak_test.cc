@@ -21,6 +21,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
+#include "base/open_fds.h"
 #include "base/random.h"
 #include "channel/chan.h"
 #include "channel/select.h"
@@ -34,7 +35,6 @@
 #include "runtime/time.h"
 #include "sync/mutex.h"
 #include "sync/wait_group.h"
-#include "testing/open_fds.h"
 #include "tests/stress/stress_util.h"
 
 namespace mpg {
@@ -314,7 +314,7 @@ class Soak {
 using SoakTest = stress::StressTest;
 
 TEST_P(SoakTest, NothingIsLostAndNothingIsLeft) {
-  const int fds = OpenFds();
+  const int fds = internal::OpenFds();
   {
     RuntimeOptions options;
     options.max_procs = procs();
@@ -340,7 +340,7 @@ TEST_P(SoakTest, NothingIsLostAndNothingIsLeft) {
     EXPECT_LE(runtime.Stats().threads, 8);
   }
   // The process's poller stays.
-  EXPECT_LE(OpenFds(), fds + 1);
+  EXPECT_LE(internal::OpenFds(), fds + 1);
 }
 
 INSTANTIATE_TEST_SUITE_P(At, SoakTest, testing::Values(1, 4),

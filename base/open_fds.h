@@ -1,5 +1,5 @@
-#ifndef MPG_TESTING_OPEN_FDS_H_
-#define MPG_TESTING_OPEN_FDS_H_
+#ifndef MPG_BASE_OPEN_FDS_H_
+#define MPG_BASE_OPEN_FDS_H_
 
 #include <dirent.h>
 
@@ -18,4 +18,4 @@ inline int OpenFds() {
 }  // namespace internal
 }  // namespace mpg
 
-#endif  // MPG_TESTING_OPEN_FDS_H_
+#endif  // MPG_BASE_OPEN_FDS_H_

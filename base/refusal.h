@@ -1,6 +1,6 @@
 // For tests that stand before the C library's functions: calls that fail on demand.
-#ifndef MPG_TESTING_REFUSAL_H_
-#define MPG_TESTING_REFUSAL_H_
+#ifndef MPG_BASE_REFUSAL_H_
+#define MPG_BASE_REFUSAL_H_
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -38,4 +38,4 @@ F* Real(const char* name) {
 }  // namespace internal
 }  // namespace mpg
 
-#endif  // MPG_TESTING_REFUSAL_H_
+#endif  // MPG_BASE_REFUSAL_H_
