@@ -121,6 +121,7 @@ class TraceCollector final : public TraceBufferSink {
   mutable RuntimeLock mu_;
   TraceBuffer* full_ ABSL_GUARDED_BY(mu_) = nullptr;  // first
   TraceBuffer** full_last_ ABSL_GUARDED_BY(mu_) = &full_;
+  int full_size_ ABSL_GUARDED_BY(mu_) = 0;
   Note wake_;
   std::atomic<uint64_t> lost_{0};  // events
 

@@ -1,6 +1,7 @@
 #include "trace/trace_collector.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -46,6 +47,7 @@ class FakeProducer : public TraceProducer {
 
   bool CanSwitch() override { return true; }
   void Switch(TraceTables* tables) override {
+    ++switches;
     std::lock_guard<std::mutex> guard(mu_);
     stream->End();
     on_ = tables != nullptr;
@@ -76,6 +78,7 @@ class FakeProducer : public TraceProducer {
   }
 
   std::unique_ptr<TraceStream> stream;
+  std::atomic<int> switches{0};
 
  private:
   std::mutex mu_;
@@ -274,13 +277,31 @@ std::string FindGo() {
   return system("command -v go >/dev/null 2>&1") == 0 ? "go" : "";
 }
 
+// Else a long generation would be held in memory.
+TEST_F(TraceCollectorTest, FullBuffersAreWrittenBeforeTheGenerationEnds) {
+  const std::string path = Path("full");
+  ASSERT_TRUE(collector_.StartFile(path).ok());
+  const auto size = [&path] {
+    struct stat file = {};
+    return stat(path.c_str(), &file) == 0 ? file.st_size : 0;
+  };
+  const int64_t patience = NanoTime() + 60'000'000'000;
+  while (size() < (4 << 20) && NanoTime() < patience) {
+    for (int i = 0; i < 1000; ++i) producer_.Work();
+  }
+  EXPECT_GE(size(), 4 << 20);
+  EXPECT_EQ(producer_.switches, 1);  // the trace's beginning
+  ASSERT_TRUE(collector_.StopFile().ok());
+  remove(path.c_str());
+}
+
 TEST_F(ManyGenerationsTest, GenerationsFollowOneAnotherWhileEventsAreMade) {
   const std::string path = Path("many");
   ASSERT_TRUE(collector_.StartFile(path).ok());
   int64_t rounds = 0;
   // Each generation that the time asks for begins with a status of goroutine 1.
-  const int64_t end = NanoTime() + 100'000'000;
-  while (NanoTime() < end) {
+  const int64_t patience = NanoTime() + 60'000'000'000;
+  while (producer_.switches < 5 && NanoTime() < patience) {
     producer_.Work({1, 2, 3});
     ++rounds;
     std::this_thread::sleep_for(std::chrono::microseconds(50));
