@@ -10,6 +10,7 @@
 #include "runtime/dump.h"
 #include "runtime/goroutine.h"
 #include "runtime/sched.h"
+#include "runtime/trace_hooks.h"
 
 namespace mpg {
 namespace internal {
@@ -52,9 +53,16 @@ void Collect(Sched* s, G* self, std::vector<ProfiledGoroutine>* out) {
   s->world.Acquire();
   {
     NoPreempt no_preempt;  // keep this P
-    s->StopTheWorldWithLock(self == nullptr ? nullptr : self->m->p.Get());
+    M* const m = self == nullptr ? nullptr : self->m;
+    // Go's words. Without a P a trace has no place for it.
+    const bool traced = m != nullptr && Traced(m);
+    if (traced) {
+      TraceStopBegin(m, "goroutine profile", __builtin_frame_address(0));
+    }
+    s->StopTheWorldWithLock(m == nullptr ? nullptr : m->p.Get());
     CollectStopped(s, self, own, out);
     s->StartTheWorldWithLock(s->gomaxprocs.load());
+    if (traced) TraceStopEnd(m);
   }
   s->world.Release();
 }

@@ -265,6 +265,7 @@ TEST(TraceTest, ChangesOfGOMAXPROCSAndStopsOfTheWorldAreShown) {
     GOMAXPROCS(1);
     StopTheWorld("for the test");
     StartTheWorld();
+    internal::AllGoroutines();
     Gosched();
   });
   EXPECT_TRACE(r);
@@ -277,8 +278,9 @@ TEST(TraceTest, ChangesOfGOMAXPROCSAndStopsOfTheWorldAreShown) {
   for (const auto* e : r.OfType(tracetool::kEvStwBegin)) {
     stops.push_back(e->text[0]);
   }
-  EXPECT_THAT(stops, ElementsAre("GOMAXPROCS", "GOMAXPROCS", "for the test"));
-  EXPECT_THAT(r.OfType(tracetool::kEvStwEnd), SizeIs(3));
+  EXPECT_THAT(stops, ElementsAre("GOMAXPROCS", "GOMAXPROCS", "for the test",
+                                 "goroutine profile"));
+  EXPECT_THAT(r.OfType(tracetool::kEvStwEnd), SizeIs(4));
 }
 
 TEST(TraceTest, TasksRegionsAndLogsOfUsers) {
