@@ -8,16 +8,16 @@
 //
 // or, for a whole program, MPG_TRACE=trace.out in its environment (%p stands for
 // the process's number); for tests, --mpg_trace (testing/trace_flag.h). A trace
-// shows all Runtimes of the process. Its events: goroutines that are created, start, block (and why), are unblocked
-// (and by whom), give way or are preempted, and end; system calls; Ps that are
-// taken up, laid down and taken away; stops of the world; and the tasks, regions
-// and logs below; with call stacks, as far as code keeps frame pointers
-// (-fno-omit-frame-pointer). docs/tracing.md shows how to read one.
+// shows all Runtimes of the process. Its events: goroutines that are created, start,
+// block (and why), are unblocked (and by whom), give way or are preempted, and end;
+// system calls; Ps that are taken up, laid down and taken away; stops of the world;
+// and the tasks, regions and logs below; with call stacks, as far as code keeps frame
+// pointers (-fno-omit-frame-pointer). docs/tracing.md shows how to read one.
 //
 // Costs: without a trace a load and a branch an event; with one, some 5 to 10
-// ns, and once a second a stop of the world in which the state of each goroutine is written
-// down (some 0.3 us each; less often, if it would take more than a twentieth of
-// the time). One thread writes the file while there is a trace; what it has not
+// ns, and once a second a stop of the world in which the state of each goroutine is
+// written down (some 0.3 us each; less often, if it would take more than a twentieth
+// of the time). One thread writes the file while there is a trace; what it has not
 // written yet is in memory, without a bound.
 //
 // Thread safety: all functions may be called by any goroutine and any thread, a
