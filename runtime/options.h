@@ -31,10 +31,11 @@ struct RuntimeOptions {
   // Report on stderr, with its stack, a goroutine that keeps its processor for
   // longer: it computes without giving way, or blocks in a call that Syscall does
   // not announce. Once each time, at most 5 times a minute; SchedStats::stalls
-  // counts the others too, but may miss one that ends while another one's thread is
-  // asked for its stack. Zero: do not (GODEBUG=stallms=<ms>). The signal that fetches
-  // the stack interrupts a blocking call as one that preempts does. At or below
-  // time_slice, goroutines that give way when asked are reported as well.
+  // counts the others too. One that ends before its thread has answered, or while
+  // another's is asked, may be missed. Zero: do not (GODEBUG=stallms=<ms>). The
+  // signal that fetches the stack interrupts a blocking call as one that preempts
+  // does. At or below time_slice, goroutines that give way when asked are reported
+  // as well.
   absl::Duration stall_report = absl::ZeroDuration();
   // An idle thread ends after so long.
   absl::Duration idle_thread_life = absl::Seconds(10);

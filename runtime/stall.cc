@@ -88,8 +88,8 @@ void StallReporter::Settle() {
     Print(/*has_stack=*/true);
   } else if (state == State::kOver) {
     state_.store(State::kFree);
-  } else if (Withdraw()) {
-    Count();  // its thread could not answer in time
+  } else {
+    Withdraw();  // too short for its thread to answer: told and counted nowhere
   }
 }
 
