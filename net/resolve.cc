@@ -33,29 +33,22 @@ bool AllDigits(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
 }
 
-// What f returns, later, in a call that may block.
+// What f returns, in a call that may block. One that comes back after the deadline
+// goes on by itself and is forgotten: it cannot be broken off.
 template <class F>
-auto OnLookupStack(F f) {
-  const auto done = MakeChan<decltype(f())>(1);
-  Go(GoOptions{kLookupStack, "lookup"},
-     [done, f = std::move(f)] { done.Send(Syscall(f)); });
-  return done;
-}
-
-// What `done` brings, unless that comes after the deadline.
-template <class T>
-absl::StatusOr<T> Await(const Chan<absl::StatusOr<T>>& done,
-                        absl::Time deadline, absl::string_view what) {
-  if (deadline == absl::InfiniteFuture()) return *done.Recv();
-  absl::StatusOr<T> result = absl::DeadlineExceededError(
+auto LookUp(F f, absl::Time deadline, absl::string_view what) -> decltype(f()) {
+  using Result = decltype(f());
+  Result result = absl::DeadlineExceededError(
       absl::StrCat("lookup ", what, ": i/o timeout"));
   const absl::Duration left = deadline - Now();
   if (left <= absl::ZeroDuration()) return result;
+  const auto done = MakeChan<Result>(1);
+  Go(GoOptions{kLookupStack, "lookup"},
+     [done, f = std::move(f)] { done.Send(Syscall(f)); });
+  if (deadline == absl::InfiniteFuture()) return *done.Recv();
   const Timer timer(left);
-  Select(
-      OnRecv(done,
-             [&](std::optional<absl::StatusOr<T>> found) { result = *found; }),
-      OnRecv(timer.C()));
+  Select(OnRecv(done, [&](std::optional<Result> found) { result = *found; }),
+         OnRecv(timer.C()));
   timer.Stop();
   return result;
 }
@@ -74,8 +67,7 @@ absl::StatusOr<int> ServicePort(const std::string& network,
         absl::StrCat("lookup ", network, "/", service, ": unknown port"));
   };
   if (Goid() == 0) return lookup();
-  return Await(OnLookupStack(lookup), deadline,
-               absl::StrCat(network, "/", service));
+  return LookUp(lookup, deadline, absl::StrCat(network, "/", service));
 }
 
 absl::StatusOr<int> LookupPort(const char* network, const std::string& port,
@@ -122,11 +114,9 @@ Addresses GetAddrInfo(const std::string& host) {
   return addrs;
 }
 
-// In a goroutine of its own: for the stack, and because it cannot be broken off.
 Addresses LookupHost(const std::string& host, absl::Time deadline) {
   if (Goid() == 0) return GetAddrInfo(host);
-  return Await(OnLookupStack([host] { return GetAddrInfo(host); }), deadline,
-               host);
+  return LookUp([host] { return GetAddrInfo(host); }, deadline, host);
 }
 
 bool TryDualStack() {

@@ -1,5 +1,6 @@
 #include "runtime/metrics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <numeric>
@@ -16,6 +17,7 @@
 #include "channel/chan.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "runtime/all_goroutines.h"
 #include "runtime/goroutine.h"
 #include "runtime/test_util.h"
 #include "runtime/time.h"
@@ -172,8 +174,12 @@ TEST(MetricsTest, WaitingForAMutexIsTimed) {
       mu.Unlock();
       done.Send(0);
     });
-    EXPECT_TRUE(Eventually(
-        [] { return Unsigned("/sched/goroutines/waiting:goroutines") == 1; }));
+    EXPECT_TRUE(Eventually([] {
+      const auto all = internal::AllGoroutines();
+      return std::any_of(all.begin(), all.end(), [](const auto& g) {
+        return g.state == "sync.Mutex.Lock";
+      });
+    }));
     Sleep(absl::Milliseconds(5));
     mu.Unlock();
     done.Recv();

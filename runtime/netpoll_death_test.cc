@@ -50,12 +50,11 @@ void LoseDescriptor(size_t which) {
   RunWith(2, [which] {
     int fds[2];
     ASSERT_EQ(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
-    Go([fd = fds[0]] {
-      absl::StatusOr<PollDesc> desc = PollDesc::Open(fd);
-      if (desc.ok()) desc->Wait(PollDesc::kRead).IgnoreError();
-    });
-    while (EpollFds().size() < 2) Sleep(absl::Milliseconds(1));
+    absl::StatusOr<PollDesc> desc = PollDesc::Open(fds[0]);
+    ASSERT_TRUE(desc.ok());
+    Go([&desc] { desc->Wait(PollDesc::kRead).IgnoreError(); });
     const std::vector<int> epolls = EpollFds();
+    ASSERT_LT(which, epolls.size());
     close(epolls[which]);
     for (;;) Sleep(absl::Milliseconds(1));
   });

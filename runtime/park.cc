@@ -158,8 +158,8 @@ void GoroutinePreempt(Waiter* w) {
   g->site = nullptr;
   // Before the P is used: see UsingP.
   SetGStatus(g, GStatus::kRunning, GStatus::kRunnable);
-  m->p->yields.Add(1);
   m->p->CountSwitch();
+  m->p->yields.Add(1);
   if (Traced(m)) {
     TraceGoStop(m, g, TraceName::kPreempted, __builtin_frame_address(0));
   }

@@ -76,6 +76,7 @@ void Execute(M* m, G* g) {
   // Until the switch is over no signal may preempt g: it has g's stack, but not yet its
   // frame, and the jump to g->ctx is still to come.
   m->after = NothingAfterSwitch;
+  m->after_g = g;
   SwitchTo(m, &m->g0, g);
   AfterSwitch(&m->g0);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "base/lock.h"
@@ -178,6 +179,27 @@ void Sched::RunTimers(P* p, int64_t now) {
   }
 }
 
+namespace {
+
+// fn(arg), for a goroutine; once in any case: when the goroutine ends with its Runtime
+// before it has run, too.
+class OwedCall {
+ public:
+  OwedCall(void (*fn)(void*), void* arg) : fn_(fn), arg_(arg) {}
+  OwedCall(OwedCall&& other) noexcept
+      : fn_(std::exchange(other.fn_, nullptr)), arg_(other.arg_) {}
+  ~OwedCall() { (*this)(); }
+  void operator()() {
+    if (auto* fn = std::exchange(fn_, nullptr)) fn(arg_);
+  }
+
+ private:
+  void (*fn_)(void*);
+  void* arg_;
+};
+
+}  // namespace
+
 void RunAsUser(void (*fn)(void*), void* arg) {
   const M* m = CurrentM();
   // Between goroutines (M::after) the stack belongs to neither.
@@ -186,9 +208,9 @@ void RunAsUser(void (*fn)(void*), void* arg) {
   if (!scheduler && ThisThread()->locks == 0) {
     fn(arg);
   } else if (m != nullptr) {
-    SpawnClosure(m->sched, nullptr, [fn, arg] { fn(arg); });
+    SpawnClosure(m->sched, nullptr, OwedCall(fn, arg));
   } else {
-    SpawnConcurrent([fn, arg] { fn(arg); });
+    SpawnConcurrent(OwedCall(fn, arg));
   }
 }
 
