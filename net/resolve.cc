@@ -33,11 +33,13 @@ bool AllDigits(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
 }
 
-// What f returns, in a call that may block. One that comes back after the deadline
-// goes on by itself and is forgotten: it cannot be broken off.
+// What f returns, in a call that may block. On a plain thread: as long as it takes; in a
+// goroutine, one that comes back after the deadline goes on by itself and is forgotten: it
+// cannot be broken off.
 template <class F>
 auto LookUp(F f, absl::Time deadline, absl::string_view what) -> decltype(f()) {
   using Result = decltype(f());
+  if (Goid() == 0) return f();
   Result result = absl::DeadlineExceededError(
       absl::StrCat("lookup ", what, ": i/o timeout"));
   const absl::Duration left = deadline - Now();
@@ -66,7 +68,6 @@ absl::StatusOr<int> ServicePort(const std::string& network,
     return absl::InvalidArgumentError(
         absl::StrCat("lookup ", network, "/", service, ": unknown port"));
   };
-  if (Goid() == 0) return lookup();
   return LookUp(lookup, deadline, absl::StrCat(network, "/", service));
 }
 
@@ -115,7 +116,6 @@ Addresses GetAddrInfo(const std::string& host) {
 }
 
 Addresses LookupHost(const std::string& host, absl::Time deadline) {
-  if (Goid() == 0) return GetAddrInfo(host);
   return LookUp([host] { return GetAddrInfo(host); }, deadline, host);
 }
 
