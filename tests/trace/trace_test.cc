@@ -452,9 +452,9 @@ Recorded RecordTalk(int64_t ns) {
 TEST(TraceTest, ManyGenerations) {
   Recorded r = RecordTalk(2'500'000'000);
   // One that took long to begin lasts longer, but no more than 10 s.
-  if (r.OfType(tracetool::kEvSync).size() < 2) r = RecordTalk(12'500'000'000);
+  if (r.OfType(tracetool::kEvSync).size() < 3) r = RecordTalk(22'500'000'000);
   EXPECT_TRACE(r);
-  EXPECT_GE(r.OfType(tracetool::kEvSync).size(), 2u);
+  EXPECT_GE(r.OfType(tracetool::kEvSync).size(), 3u);
 }
 
 // What they are doing fills more than one buffer before the trace has begun.
