@@ -86,9 +86,9 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void PrefetchG(const G* g) {
 }
 
 // The next goroutine that this P would run, without a lock and without looking
-// elsewhere; null: ask FindRunnable. Counts the switch in either case. Every 61st time (Go 1.24) the global queues
-// come first, so that two goroutines that ready each other for ever cannot
-// starve them.
+// elsewhere; null: ask FindRunnable. Counts the switch in either case. Every 61st
+// time (Go 1.24) the global queues come first, so that two goroutines that ready
+// each other for ever cannot starve them.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline G* PickLocal(P* p) {
   p->CountSwitch();
   if (p->timers.MayBeDue()) return nullptr;
