@@ -45,8 +45,9 @@ bool Sched::PollNetworkInto(P* p) {
   });
   net_polling.store(false, std::memory_order_relaxed);
   p->net_ready.Add(static_cast<uint64_t>(n));
-  last_poll.store(NanoTime(), std::memory_order_relaxed);
-  if (n > 1) WakeForRing();
+  const int64_t now = NanoTime();
+  last_poll.store(now, std::memory_order_relaxed);
+  if (p->net_pace.Polled(n, now, p->switches)) WakeForRing();
   return n != 0;
 }
 

@@ -20,6 +20,7 @@
 #include "queue/free_list.h"
 #include "queue/runq.h"
 #include "runtime/g.h"
+#include "runtime/net_pace.h"
 #include "runtime/owner_cell.h"
 #include "runtime/stack/stack.h"
 #include "runtime/time_histogram.h"
@@ -101,6 +102,7 @@ struct MPG_CACHELINE_ALIGNED P {
   OwnerCounter yields;   // goroutines that gave way because they were asked to
   OwnerCounter signalled;   // goroutines that a signal has preempted
   OwnerCounter net_ready;   // goroutines that the network has readied
+  NetPace net_pace;         // owner
   TimeHistogram latencies;  // from runnable to running, of those timed
   LocalQueue runq;
   uint32_t trace_seq = 0;  // of its events in this generation of a trace; owner

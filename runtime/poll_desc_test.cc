@@ -296,6 +296,38 @@ TEST(Poll, ABusyPDoesNotKeepOthersFromTheNetwork) {
   });
 }
 
+// However short goroutines have been so far, they do not wait for one another when
+TEST(Poll, LongOnesAreSharedAlsoAfterShortOnes) {
+  constexpr int kReaders = 3;
+  RunWith(2, [&] {
+    PolledPipe pipes[kReaders], answers;
+    std::atomic<int> arrived{0};
+    WaitGroup readers;
+    for (PolledPipe& pipe : pipes) {
+      readers.Go([&] {
+        for (int byte; (byte = pipe.in->ReadByte()) >= 0;) {
+          if (byte == 1) {
+            AsyncPreemptOff not_by_a_signal;
+            ++arrived;
+            while (arrived < 2) {
+            }
+          }
+          answers.out->WriteByte(0);
+        }
+      });
+    }
+    for (int round = 0; round < 20; ++round) {
+      for (int i = 0; i <= 20; ++i) {
+        for (PolledPipe& pipe : pipes) pipe.out->WriteByte(i == 20 ? 1 : 0);
+        for (int k = 0; k < kReaders; ++k) answers.in->ReadByte();
+      }
+      arrived = 0;
+    }
+    for (PolledPipe& pipe : pipes) pipe.out->Close();
+    readers.Wait();
+  });
+}
+
 // All Ps compute: sysmon polls, and preempts.
 TEST_P(PollTest, LoopsDoNotKeepOthersFromTheNetwork) {
   if (internal::kSanHoldsSignals) GTEST_SKIP() << "signals do not preempt here";

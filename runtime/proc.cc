@@ -300,11 +300,19 @@ bool Sched::AnyWork() const {
   return false;
 }
 
+// Makes what Ps have put into their rings visible to AnyWork: they pay for no
+// barrier of their own. None is needed when all Ps are idle: each Put was before
+// its P's I1, a read-modify-write of the count that is read here; and whoever
+// takes a P after this sees in the count that others are idle.
+void Sched::RingBarrier() const {
+  if (idle_ps.Count() != gomaxprocs.load()) HeavyBarrier();
+}
+
 // AnyWork for who is not I3: sees also what a P has put into its ring and then
 // relied on the caller's being a spinner.
 bool Sched::AnyWorkAfterBarrier() const {
   if (AnyWork()) return true;
-  if (gomaxprocs.load() > 1) HeavyBarrier();
+  RingBarrier();
   return AnyWork();
 }
 
@@ -319,9 +327,7 @@ void Sched::GoIdle(M* m) {
     SpinFailed();
     nmspinning.fetch_sub(1);  // I2
   }
-  // Makes what other Ps have put into their rings visible to I3: they pay for
-  // no barrier of their own.
-  if (gomaxprocs.load() > 1) HeavyBarrier();
+  RingBarrier();
   if (!AnyWork() && !p->interrupt.load()) return;  // I3
   const int i = idle_ps.TakeAny(static_cast<uint32_t>(p->id));
   if (i < 0) return;  // whoever took the Ps sees the work

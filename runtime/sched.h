@@ -22,7 +22,8 @@
 //   Work that a P puts into its own ring: its S1 is only a release store and its
 //   S2 a relaxed load, with no barrier between them that costs anything. The
 //   idler supplies one for both, between I2 and I3 (base/asymmetric_barrier.h),
-//   and so does whoever looks again because it was counted as a spinner.
+//   and so does whoever looks again because it was counted as a spinner; unless all
+//   Ps are idle (RingBarrier).
 //   Where the kernel has none, an I3 may miss the work; then it runs on its own
 //   P, later than it might, unless a further Put there or sysmon
 //   (WakeForLocalWork) sees the idle P before.
@@ -33,7 +34,8 @@
 //
 //   Work in runnext wakes nobody most of the time, and no I3 looks there: two
 //   goroutines that talk stay on one P (see RunnextWake). sysmon sees to a
-//   runnext that its P does not come to.
+//   runnext that its P does not come to. Nor does the work that a look at the
+//   network brings, if there is little of it (net_pace.h).
 //
 //   Timers. Whoever adds one (T1: the heap's NextWhen, seq_cst) sees to it, if a P
 //   is idle (T2), that an M keeps the time (NeedKeeper). An M whose P has gone
@@ -164,6 +166,7 @@ struct Sched {
   bool HandleInterrupt(M* m);
   void EndTimeSlice(P* p);
   bool AnyWork() const;
+  void RingBarrier() const;
   bool AnyWorkAfterBarrier() const;
   void WakeForRing();  // p's owner
 

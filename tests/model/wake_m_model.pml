@@ -22,14 +22,17 @@
  *   buffered       the owner's release store of its ring's tail is seen by others
  *   Drain          at some later moment; base/asymmetric_barrier.h HeavyBarrier
  *   HeavyBarrier   brings that moment about, for one P after the other. The light
- *                  barrier is that S2's loads are steps after the Put. A
- *                  read-modify-write does not drain here, though on x86 it does.
+ *                  barrier is that S2's loads are steps after the Put.
+ *   RingBarrier    proc.cc RingBarrier: none if all Ps are idle. I1 drains its P's
+ *                  ring, since whoever reads the count later has seen I1; no other
+ *                  read-modify-write drains here, though on x86 it does.
  *
  * A step is one load or store that other threads can see. Get, StealInto up to
  * its claim, and GetShare are steps, too: queue/runq_model_test.cc and
  * gqueue_model_test.cc see into them. A spinner looks once at each P.
  *
- * Left out: runnext, which the protocol does not promise to wake anybody for; the
+ * Left out: runnext and the network, for which the protocol does not promise to
+ * wake anybody; the
  * spill list, which is as the global queue; timers; stops of the world, the end
  * of the Runtime and locked goroutines (with them HandoffP); threads that are
  * made when no M sleeps (StartM waits for one of NM here); and sysmon, which
@@ -46,6 +49,7 @@
  * BROKEN=8: who takes several from the global queue and is no spinner wakes
  *           nobody for those that it puts into its ring. An I3 between the two
  *           sees them in neither.
+ * BROKEN=9: no heavy barrier before I3 when all Ps but one are idle.
  */
 #ifndef NP
 #define NP 2
@@ -104,10 +108,11 @@ inline HeavyBarrier() {
   DrainOne(1)
 }
 
-/* Before a look that is not an I3. */
-inline RecheckBarrier(broken) {
+#define ALL_IDLE (idle_count >= (BROKEN == 9 -> NP - 1 : NP))
+
+inline RingBarrier(broken) {
   if
-  :: BROKEN != broken -> HeavyBarrier()
+  :: BROKEN != broken && !ALL_IDLE -> HeavyBarrier()
   :: else
   fi
 }
@@ -173,7 +178,7 @@ inline WakeP() {
 #if BROKEN == 5
      break
 #else
-     RecheckBarrier(7);
+     RingBarrier(7);
      AnyWork();
      if
      :: work -> work = false
@@ -260,16 +265,17 @@ find: skip; /* LocalOrGlobal */
   ElseTook();
 
 go_idle: skip;
-  d_step { idle_count++; idle[p] = true; p = NONE; spun = spinning }; /* I1 */
+  d_step { /* I1 */
+    ring[p] = ring[p] + buffered[p]; buffered[p] = 0;
+    idle_count++; idle[p] = true; p = NONE; spun = spinning
+  };
 #if BROKEN != 2
   if
   :: spinning -> d_step { spinning = false; nmspinning-- } /* I2 */
   :: else
   fi;
 #endif
-#if BROKEN != 4
-  HeavyBarrier();
-#endif
+  RingBarrier(4);
 #if BROKEN != 1
   AnyWork(); /* I3 */
 #endif
@@ -329,7 +335,7 @@ took: /* the first to run, the others into the ring */
   :: idle_count == 0 -> goto runs
   :: else
   fi;
-  RecheckBarrier(6);
+  RingBarrier(6);
   AnyWork();
   if
   :: work -> work = false; WakeP()

@@ -1,0 +1,101 @@
+#include "runtime/net_pace.h"
+
+#include <cstdint>
+
+#include "gtest/gtest.h"
+
+namespace mpg {
+namespace internal {
+namespace {
+
+constexpr int64_t kMicro = 1'000;
+
+// A P whose goroutines run for `ns` each; the n that each look at the network readies
+// have all run at the next.
+class Busy {
+ public:
+  // True: at the last of `times` looks somebody should be woken.
+  bool Looks(int times, int n, int64_t ns) {
+    bool wake = false;
+    for (int i = 0; i < times; ++i) {
+      wake = pace_.Polled(n, now_, switches_);
+      now_ += n * ns;
+      switches_ += static_cast<uint64_t>(n);
+    }
+    return wake;
+  }
+  // The P finds nothing, and idles.
+  void Idles(int64_t ns) {
+    EXPECT_FALSE(pace_.Polled(0, now_, switches_));
+    now_ += ns;
+  }
+
+ private:
+  NetPace pace_;
+  int64_t now_ = 1;
+  uint64_t switches_ = 0;
+};
+
+TEST(NetPaceTest, OneNeedsNoHelp) {
+  Busy p;
+  EXPECT_FALSE(p.Looks(1, 1, kMicro));
+  EXPECT_FALSE(p.Looks(100, 1, 10'000 * kMicro));
+}
+
+TEST(NetPaceTest, ForWhatIsNotKnownSomebodyIsWoken) {
+  Busy p;
+  EXPECT_TRUE(p.Looks(1, 2, kMicro));
+}
+
+TEST(NetPaceTest, AFewShortOnesAreNotShared) {
+  Busy p;
+  p.Looks(100, 4, 10 * kMicro);
+  EXPECT_FALSE(p.Looks(1, 4, 10 * kMicro));
+  EXPECT_TRUE(p.Looks(1, 8, 10 * kMicro));
+  EXPECT_TRUE(p.Looks(1, 128, 10 * kMicro));
+}
+
+TEST(NetPaceTest, LongOnesAreShared) {
+  Busy p;
+  p.Looks(100, 2, 10 * kMicro);
+  EXPECT_FALSE(p.Looks(1, 2, 400 * kMicro));  // not known yet
+  EXPECT_TRUE(p.Looks(1, 2, 400 * kMicro));
+  EXPECT_TRUE(p.Looks(100, 2, 60 * kMicro));
+  EXPECT_FALSE(p.Looks(100, 2, 10 * kMicro));
+}
+
+TEST(NetPaceTest, AVeryLongOneIsRememberedForAWhile) {
+  Busy p;
+  p.Looks(100, 4, 10 * kMicro);
+  p.Looks(1, 4, 300 * kMicro);  // four, or one of 1.2 ms
+  EXPECT_TRUE(p.Looks(1, 2, 10 * kMicro));
+  EXPECT_TRUE(p.Looks(NetPace::kWaryLooks - 2, 2, 10 * kMicro));
+  EXPECT_FALSE(p.Looks(3, 2, 10 * kMicro));
+}
+
+// Seconds that the kernel ran something else do not make the average useless.
+TEST(NetPaceTest, NorDoesItCountAsUsual) {
+  Busy p;
+  p.Looks(100, 4, 10 * kMicro);
+  for (int i = 0; i < 10; ++i) p.Looks(1, 1, 1'000'000 * kMicro);
+  EXPECT_FALSE(p.Looks(NetPace::kWaryLooks + 2, 4, 10 * kMicro));
+}
+
+TEST(NetPaceTest, IdleTimeIsNoWork) {
+  Busy p;
+  for (int i = 0; i < 100; ++i) {
+    p.Looks(1, 3, 10 * kMicro);
+    p.Idles(1'000'000 * kMicro);
+  }
+  EXPECT_FALSE(p.Looks(1, 3, 10 * kMicro));
+}
+
+TEST(NetPaceTest, WithoutASwitchThereIsNothingToLearn) {
+  NetPace pace;
+  EXPECT_TRUE(pace.Polled(2, 1, 0));
+  EXPECT_TRUE(pace.Polled(2, 1 + kMicro, 0));
+}
+
+}  // namespace
+}  // namespace internal
+}  // namespace mpg
