@@ -90,8 +90,9 @@ int64_t Sysmon::Step() {
     host_->Periodic(now);
   }
   bool retaken = false;
-  next_slice_end_ = next_stall_ = kForever;
+  next_slice_end_ = next_stall_ = next_unpolled_ = kForever;
   const int64_t last_poll = host_->LastPoll();
+  unpolled_ = last_poll != 0 && host_->OthersIdle();
   if (last_poll != 0 && now - last_poll > options_.max_sleep_ns) {
     retaken = host_->PollNetwork();
   }
@@ -105,7 +106,7 @@ int64_t Sysmon::Step() {
   } else if (++quiet_looks_ > kQuietLooks) {
     delay_ns_ = std::min(delay_ns_ * 2, options_.max_sleep_ns);
   }
-  const int64_t next = std::min(next_slice_end_, next_stall_);
+  const int64_t next = std::min({next_slice_end_, next_stall_, next_unpolled_});
   return std::min({delay_ns_, NextTraceIn(now), next - now});
 }
 
@@ -191,7 +192,10 @@ bool Sysmon::Retake(int64_t now) {
 bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
                         Seen* seen, int64_t now) {
   const bool still = sample.switches == seen->switches;
-  seen->switches = sample.switches;
+  if (!still) {
+    seen->switches = sample.switches;
+    seen->switchwhen = now;
+  }
   const bool in_syscall = sample.status == SysmonHost::ProcStatus::kSyscall;
   if (!in_syscall && sample.status != SysmonHost::ProcStatus::kRunning) {
     return false;
@@ -208,11 +212,8 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
       next_slice_end_,
       overstays ? std::max(host_->NextDue(), now + options_.min_sleep_ns)
                 : seen->schedwhen + options_.time_slice_ns);
-  if (!in_syscall) {
-    return (still && sample.has_local_work && host_->OthersIdle() &&
-            host_->WakeForLocalWork(proc)) ||
-           any_forced;
-  }
+  if (!in_syscall)
+    return WakeBehind(proc, sample, still, *seen, now) || any_forced;
   // A goroutine that makes one short call after another is in one at most looks:
   // its slice ends here. Go: sysretake.
   if (overstays) return host_->RetakeSyscall(proc, sample.syscalltick);
@@ -226,6 +227,23 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
     return false;
   }
   return host_->RetakeSyscall(proc, sample.syscalltick);
+}
+
+// The goroutine there keeps others waiting that an idle processor could run.
+bool Sysmon::WakeBehind(int proc, const SysmonHost::ProcSample& sample,
+                        bool still, const Seen& seen, int64_t now) {
+  if (still && sample.has_local_work && host_->OthersIdle()) {
+    return host_->WakeForLocalWork(proc);
+  }
+  if (!unpolled_) return false;
+  const int64_t due = seen.switchwhen + options_.unpolled_ns;
+  if (now < due) {
+    next_unpolled_ = std::min(next_unpolled_, due);
+  } else {
+    host_->WakeForLocalWork(proc);
+  }
+  // It will be seen to be due again without a closer look.
+  return false;
 }
 
 }  // namespace mpg

@@ -19,7 +19,8 @@
 //     new work, and it has been there for less than max_sleep_ns.
 //   - A processor that has queued work and has not switched since the last look,
 //     while others are idle and none looks for work: one is woken
-//     (WakeForLocalWork).
+//     (WakeForLocalWork). So it is if nobody polls the network and a processor has
+//     not switched, and so not polled, for unpolled_ns.
 //   - A processor that runs and has neither switched, nor begun a slice or a system
 //     call, for stall_ns is reported (Stalled), once; also while the world is to
 //     stop.
@@ -28,7 +29,8 @@
 // Looks are min_sleep_ns apart; after 50 looks at which nothing was retaken the
 // distance doubles with each, up to max_sleep_ns; something retaken brings it
 // back to min_sleep_ns, and so does a Preempt that wants to be called again. None
-// is later than the end of a slice that has been seen to begin.
+// is later than the end of a slice that has been seen to begin, or than
+// unpolled_ns after a switch if nobody polls the network.
 //
 // Deep sleep. When all is idle (AllIdle) there is nothing to watch. After
 // idle_check_ns of it, WhenAllIdle is called, and then sysmon sleeps until
@@ -126,6 +128,7 @@ struct SysmonOptions {
   int64_t time_slice_ns = 10'000'000;  // Go: forcePreemptNS
   int64_t min_sleep_ns = 20'000;       // Go: 20 us
   int64_t max_sleep_ns = 10'000'000;   // Go: 10 ms
+  int64_t unpolled_ns = 1'000'000;     // Go: 10 ms
   int64_t idle_check_ns = 2'000'000;   // untuned
   int64_t stall_ns = 0;                // 0: no reports
   int64_t schedtrace_ns = 0;           // 0: never
@@ -159,6 +162,7 @@ class Sysmon {
     uint32_t switches = 0;
     uint32_t syscalltick = 0;
     int64_t schedwhen = -1;  // -1: never looked at
+    int64_t switchwhen = 0;
     int64_t syscallwhen = 0;
   };
 
@@ -179,6 +183,8 @@ class Sysmon {
   bool Retake(int64_t now);
   bool RetakeProc(int proc, const SysmonHost::ProcSample& sample, Seen* seen,
                   int64_t now);
+  bool WakeBehind(int proc, const SysmonHost::ProcSample& sample, bool still,
+                  const Seen& seen, int64_t now);
 
   SysmonHost* const host_;
   SysmonClock* const clock_;
@@ -192,7 +198,9 @@ class Sysmon {
   int64_t idle_since_ = -1;     // -1: not all is idle
   int64_t next_idle_call_ = 0;  // of WhenAllIdle, in this period
   bool watching_ = false;       // asleep_ was set in this period
+  bool unpolled_ = false;       // the network; of this look
   int64_t next_slice_end_ = 0;  // of this look
+  int64_t next_unpolled_ = 0;   // of this look
   int64_t next_stall_ = 0;      // of this look
   int64_t last_trace_;
   int64_t last_periodic_;

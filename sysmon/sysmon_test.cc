@@ -255,6 +255,42 @@ TEST_F(SysmonTest, WakesForLocalWorkOnlyIfTheProcHasNotSwitched) {
   EXPECT_EQ(host.Count("wake 0"), 1);
 }
 
+TEST_F(SysmonTest, WakesAMillisecondAfterASwitchIfNobodyPolls) {
+  Sysmon sysmon(&host, &clock, options);
+  host.others_idle = true;
+  host.procs[1].status = SysmonHost::ProcStatus::kIdle;
+  for (int i = 0; i < 200; ++i) {  // busy, and polled by itself
+    host.last_poll = clock.now;
+    host.procs[0].switches++;
+    const int64_t wait = sysmon.Step();
+    ASSERT_LE(wait, kMs);
+    clock.now += wait;
+  }
+  EXPECT_EQ(host.Count("wake 0"), 0);
+  host.procs[0].switches++;
+  const int64_t began = clock.now;
+  while (host.Count("wake 0") == 0 && clock.now - began < 10 * kMs) {
+    clock.now += sysmon.Step();
+  }
+  EXPECT_EQ(host.Count("wake 0"), 1);
+  EXPECT_GE(clock.now - began, kMs);
+  EXPECT_LE(clock.now - began, kMs + 20 * kUs);
+}
+
+TEST_F(SysmonTest, DoesNotWakeIfSomebodyPollsOrAllAreBusy) {
+  Sysmon sysmon(&host, &clock, options);
+  host.others_idle = true;
+  RunFor(&sysmon, 9 * kMs);
+  host.others_idle = false;
+  host.last_poll = clock.now;
+  RunFor(&sysmon, 9 * kMs);
+  EXPECT_EQ(host.Count("wake 0"), 0);
+  // And looks no more often than without the network.
+  for (auto& p : host.procs) p.schedtick++;
+  clock.now += sysmon.Step();
+  EXPECT_EQ(sysmon.Step(), options.max_sleep_ns);
+}
+
 TEST_F(SysmonTest, RetakesASyscallWithWorkAtTheSecondLook) {
   Sysmon sysmon(&host, &clock, options);
   host.procs[0] = {SysmonHost::ProcStatus::kSyscall, 0, 0, 5, true};
