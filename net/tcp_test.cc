@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <string>
@@ -435,12 +436,28 @@ TEST(Tcp, ListenersShareAnAddressIfAllAsk) {
     const auto first = Listen("127.0.0.1:0", options);
     ASSERT_TRUE(first.ok());
     const std::string address = first->Addr().ToString();
-    EXPECT_TRUE(Listen(address, options).ok());
+    auto second = Listen(address, options);
+    ASSERT_TRUE(second.ok());
+    WaitGroup acceptors;
+    std::array<std::atomic<int>, 2> accepted{};
+    for (int i = 0; i < 2; ++i) {
+      acceptors.Go([&, i, listener = i == 0 ? *first : *second] {
+        while (listener.Accept().ok()) ++accepted[i];
+      });
+    }
+    // The kernel shares them out by a hash of their ports.
+    for (int i = 0; accepted[0] == 0 || accepted[1] == 0; ++i) {
+      ASSERT_LT(i, 1000);
+      ASSERT_TRUE(Dial(address).ok());
+    }
     const auto refused = Listen(address);
     EXPECT_EQ(ErrnoOf(refused.status()), EADDRINUSE);
     EXPECT_EQ(
         refused.status().message(),
         absl::StrCat("listen tcp ", address, ": bind: address already in use"));
+    ASSERT_TRUE(first->Close().ok());
+    ASSERT_TRUE(second->Close().ok());
+    acceptors.Wait();
   });
 }
 

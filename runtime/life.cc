@@ -150,7 +150,7 @@ bool Sched::End() {
   sysmon->Stop();
   sysmon_thread.join();
   const bool all_left = AwaitThreads();
-  stall_reporter.Settle();
+  stall_reporter.End();
   TraceHasEnded(this);
   JoinDeadThreads();
   // Before the stacks that sleepers' timers lie on go.

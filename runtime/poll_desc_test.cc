@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <array>
@@ -348,6 +349,24 @@ TEST_P(PollTest, LoopsDoNotKeepOthersFromTheNetwork) {
       Syscall([&] { writer.join(); });
     }
     stop = true;
+  });
+}
+
+TEST_P(PollTest, WhoOnlyWaitsForTheNetworkBurnsNoCpu) {
+  RunWith(GetParam(), [] {
+    PolledPipe pipe;
+    Go([&] {
+      Sleep(absl::Milliseconds(50));
+      timespec before, after;
+      clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+      Sleep(absl::Milliseconds(300));
+      clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+      EXPECT_LT(absl::DurationFromTimespec(after) -
+                    absl::DurationFromTimespec(before),
+                absl::Milliseconds(60));
+      pipe.out->WriteByte(1);
+    });
+    EXPECT_EQ(pipe.in->ReadByte(), 1);
   });
 }
 

@@ -104,15 +104,24 @@ void StallReporter::Count() {
   count_.fetch_add(1, std::memory_order_release);
 }
 
+void StallReporter::End() {
+  Settle();
+  TellLeftOut(NanoTime());
+}
+
+void StallReporter::TellLeftOut(int64_t now) {
+  if (left_out_ == 0) return;
+  PrintError(absl::StrCat("mpg: ", left_out_, " more stalls in ",
+                          (now - minute_began_) / 1'000'000'000,
+                          " s were not reported\n"));
+  left_out_ = 0;
+}
+
 bool StallReporter::Admit(int64_t now) {
   if (minute_began_ == 0 || now - minute_began_ >= kMinuteNs) {
-    if (left_out_ > 0) {
-      PrintError(absl::StrCat("mpg: ", left_out_, " more stalls in ",
-                              (now - minute_began_) / 1'000'000'000,
-                              " s were not reported\n"));
-    }
+    TellLeftOut(now);
     minute_began_ = now;
-    in_minute_ = left_out_ = 0;
+    in_minute_ = 0;
   }
   if (in_minute_ == kReportsPerMinute) {
     ++left_out_;

@@ -32,7 +32,8 @@ struct P;
 
 class StallReporter {
  public:
-  // A minute sees at most so many reports; the others are only counted.
+  // A minute sees at most so many reports; the others are counted, and their number
+  // is told with the next report or at the end.
   static constexpr int kReportsPerMinute = 5;
   // A thread that does not come to the handler for so long is reported without a
   // stack.
@@ -55,8 +56,11 @@ class StallReporter {
   // sysmon: it has gone on for ns. False: call again at the next look.
   bool Report(const Stall& stall, int64_t ns);
 
-  // sysmon, at each look; and when all threads have left.
+  // sysmon, at each look.
   void Settle();
+
+  // When all threads have left.
+  void End();
 
   // In the handler, on m, which has been asked: g was running there. Null: none,
   // m is looking for one; a thread that the system did not let run for long may be.
@@ -74,6 +78,7 @@ class StallReporter {
 
   bool Ask(const Stall& stall, int64_t ns, int64_t now);
   bool Admit(int64_t now);
+  void TellLeftOut(int64_t now);
   bool Withdraw();
   void Count();
   void Print(bool has_stack);

@@ -129,6 +129,34 @@ Sample SyscallBlock() {
   return s;
 }
 
+// A thousand goroutines that are blocked in read(2) for good, beside one that
+// computes.
+Sample SyscallBlocked() {
+  constexpr int kReaders = 1000;
+  const double alone = ComputeRate();
+  int ends[2];
+  if (pipe(ends) != 0) abort();
+  std::atomic<int> reading{0};
+  WaitGroup readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.Go([&] {
+      ++reading;
+      char byte;
+      if (Syscall([&] { return read(ends[0], &byte, 1); }) != 0) abort();
+    });
+  }
+  while (reading != kReaders) Sleep(absl::Milliseconds(1));
+  Sleep(absl::Milliseconds(50));
+  const double with = ComputeRate();
+  close(ends[1]);
+  readers.Wait();
+  close(ends[0]);
+  Sample s;
+  s.ns = 1e9 / with;
+  s.extra["relative_throughput"] = with / alone;
+  return s;
+}
+
 }  // namespace
 
 void AddStallRows(std::vector<Bench>* benches) {
@@ -140,6 +168,8 @@ void AddStallRows(std::vector<Bench>* benches) {
   benches->push_back(
       Once("preempt_latency", {1}, PreemptLatency, "p50 lateness ns"));
   benches->push_back(Once("syscall_block", {2}, SyscallBlock, "ns/step"));
+  benches->push_back(
+      Once("syscall_blocked_1000", {1, 2}, SyscallBlocked, "ns/step"));
 }
 
 }  // namespace rows
