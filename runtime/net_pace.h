@@ -6,13 +6,14 @@
 // several of them by then; all that the thread finds to do is to spin and to
 // sleep again, on a core that the clients may have needed. So a P learns how long
 // its goroutines run between two looks at the network. When it is wrong, sysmon
-// sees to what waits behind a long one (WakeForLocalWork). Go wakes a P for each
+// sees to what waits behind a long one (Sysmon::LookSoon). Go wakes a P for each
 // goroutine that it can (injectglist).
 //
 // Thread safety: the P's owner.
 #ifndef MPG_RUNTIME_NET_PACE_H_
 #define MPG_RUNTIME_NET_PACE_H_
 
+#include <algorithm>
 #include <cstdint>
 
 namespace mpg {
@@ -24,39 +25,44 @@ class NetPace {
   // on two cores took 15.4, 13.8 and 13.5 us each where it was woken for 2 or
   // more of them, 5 or more, 9 or more.
   static constexpr int64_t kWakeWorthNs = 50'000;
+  // Behind one that runs for longer sysmon, which looks every 20 us at the
+  // closest, may find the next and wake a thread.
+  static constexpr int64_t kLongRunNs = 20'000;
   // Where now and then a goroutine runs for so long, those behind it should not
   // wait: for so many looks a thread is woken whenever there are two.
-  static constexpr int64_t kLongNs = 1'000'000;
+  static constexpr int64_t kVeryLongNs = 1'000'000;
   static constexpr int kWaryLooks = 128;
 
-  // At `now` the P has looked at the network, which has readied n goroutines;
-  // `switches` have left the P since it began. True: somebody should be woken.
-  bool Polled(int n, int64_t now, uint64_t switches) {
-    if (since_ != 0 && switches != switches_) {
-      Learn(now - since_, static_cast<int64_t>(switches - switches_));
-    }
-    since_ = n == 0 ? 0 : now;  // after none the P may idle
-    switches_ = switches;
-    return n > 1 && (wary_ > 0 || (n - 1) * run_ns_ >= kWakeWorthNs);
+  // At `now` the P has looked at the network, which has readied n goroutines.
+  // True: somebody should be woken.
+  bool Polled(int n, int64_t now) {
+    if (batch_ != 0) Learn(now - since_);
+    batch_ = n;
+    since_ = now;
+    if (n < 2) return false;
+    return wary_ > 0 || run_ns_ >= kLongRunNs ||
+           (n - 1) * run_ns_ >= kWakeWorthNs;
   }
 
+  // The P goes idle.
+  void Idles() { batch_ = 0; }
+
  private:
-  // `runs` goroutines have taken ns.
-  void Learn(int64_t ns, int64_t runs) {
+  // Between two looks a P does what the first has readied, and what follows from
+  // that: it took ns.
+  void Learn(int64_t ns) {
     if (wary_ > 0) --wary_;
-    if (ns - runs * run_ns_ >= kLongNs) {
-      wary_ = kWaryLooks;
-    } else {
-      run_ns_ += (ns / runs - run_ns_) / kMemory;
-    }
+    if (ns - batch_ * run_ns_ >= kVeryLongNs) wary_ = kWaryLooks;
+    // Of what the kernel interrupted for long only so much is the goroutines'.
+    run_ns_ += (std::min(ns / batch_, kWakeWorthNs) - run_ns_) / kMemory;
   }
 
   static constexpr int64_t kMemory = 8;  // looks whose average it is, roughly
 
   int64_t run_ns_ = kWakeWorthNs;  // of one goroutine; at first not known
-  int wary_ = 0;
-  int64_t since_ = 0;      // the last look; 0: it has readied none
-  uint64_t switches_ = 0;  // at that time
+  int wary_ = 0;                   // looks to come
+  int batch_ = 0;                  // of the last look; 0: the P has idled since
+  int64_t since_ = 0;              // the last look
 };
 
 }  // namespace internal

@@ -31,6 +31,7 @@ bool Sched::PollNetworkInto(P* p) {
   // relaxed: only to keep a second one away.
   if (net_polling.exchange(true, std::memory_order_relaxed)) return false;
   int n = 0;
+  bool overflowed = false;
   NetPoll([&](Waiter* w) {
     G* const g = static_cast<G*>(w);
     if (g->sched != this) {
@@ -40,14 +41,19 @@ bool Sched::PollNetworkInto(P* p) {
     SetGStatus(g, GStatus::kWaiting, GStatus::kRunnable);
     if (Traced(p->m)) TraceGoUnblock(p->m, g, nullptr);
     BecomesRunnable(p, g);
-    p->runq.Put<kSpawnLimit>(g, false, SpillTo(p));
+    overflowed |= p->runq.Put<kSpawnLimit>(g, false, SpillTo(p)) ==
+                  PutResult::kOverflowed;
     ++n;
   });
   net_polling.store(false, std::memory_order_relaxed);
   p->net_ready.Add(static_cast<uint64_t>(n));
   const int64_t now = NanoTime();
   last_poll.store(now, std::memory_order_relaxed);
-  if (p->net_pace.Polled(n, now, p->switches)) WakeForRing();
+  if (p->net_pace.Polled(n, now) || overflowed) {
+    WakeForRing();
+  } else if (n > 1 && idle_ps.CountRelaxed() != 0) {
+    sysmon->LookSoon(now);
+  }
   return n != 0;
 }
 

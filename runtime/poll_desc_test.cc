@@ -297,7 +297,9 @@ TEST(Poll, ABusyPDoesNotKeepOthersFromTheNetwork) {
   });
 }
 
-// However short goroutines have been so far, they do not wait for one another when
+// However short goroutines have been so far, when one runs long the others do not
+// wait for it: the first of three computes, or is in a system call, until a second
+// has come.
 TEST(Poll, LongOnesAreSharedAlsoAfterShortOnes) {
   constexpr int kReaders = 3;
   RunWith(2, [&] {
@@ -307,11 +309,16 @@ TEST(Poll, LongOnesAreSharedAlsoAfterShortOnes) {
     for (PolledPipe& pipe : pipes) {
       readers.Go([&] {
         for (int byte; (byte = pipe.in->ReadByte()) >= 0;) {
-          if (byte == 1) {
-            AsyncPreemptOff not_by_a_signal;
+          const auto await = [&] {
             ++arrived;
             while (arrived < 2) {
             }
+          };
+          if (byte == 1) {
+            AsyncPreemptOff not_by_a_signal;
+            await();
+          } else if (byte == 2) {
+            Syscall(await);
           }
           answers.out->WriteByte(0);
         }
@@ -319,7 +326,10 @@ TEST(Poll, LongOnesAreSharedAlsoAfterShortOnes) {
     }
     for (int round = 0; round < 20; ++round) {
       for (int i = 0; i <= 20; ++i) {
-        for (PolledPipe& pipe : pipes) pipe.out->WriteByte(i == 20 ? 1 : 0);
+        const int byte = i == 20 ? 1 + round % 2 : 0;
+        for (PolledPipe& pipe : pipes) {
+          pipe.out->WriteByte(static_cast<unsigned char>(byte));
+        }
         for (int k = 0; k < kReaders; ++k) answers.in->ReadByte();
       }
       arrived = 0;

@@ -85,6 +85,7 @@ class SchedHost final : public SysmonHost {
     return s_->NetworkUnpolled() ? s_->last_poll.load() : 0;
   }
   bool PollNetwork() override { return s_->PollNetworkForeign(); }
+  void WakeToPoll() override { s_->WakeP(); }
   // Of interest only if it would be nobody else's: busy Ps look by themselves,
   // and a keeper wakes for all.
   int64_t NextTimer() override {

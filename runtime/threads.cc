@@ -95,6 +95,7 @@ P* Sched::ReleaseP(M* m) {
 
 // I1 of the protocol in sched.h. REQUIRES: the caller owns p, which is kIdle.
 void Sched::PutIdleP(P* p) {
+  p->net_pace.Idles();
   idle_ps.Set(p->id);
   if (waiters.load() != 0) NotifyIdle();
 }

@@ -45,7 +45,10 @@ void Sysmon::Run() {
   // The default slack of 50 us is more than the sleep.
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
   while (!stop_.load()) {
+    // seq_cst, as the next: see next_look_.
+    next_look_.store(kForever);
     const int64_t sleep = Step();
+    next_look_.store(clock_->Now() + sleep);
     if (sleep > 0 && !stop_.load()) clock_->Sleep(&note_, sleep);
     // A signal that comes between the two is seen by the next Step's loads, or
     // (a Stop) above.
@@ -89,13 +92,8 @@ int64_t Sysmon::Step() {
     last_periodic_ = now;
     host_->Periodic(now);
   }
-  bool retaken = false;
-  next_slice_end_ = next_stall_ = next_unpolled_ = kForever;
-  const int64_t last_poll = host_->LastPoll();
-  unpolled_ = last_poll != 0 && host_->OthersIdle();
-  if (last_poll != 0 && now - last_poll > options_.max_sleep_ns) {
-    retaken = host_->PollNetwork();
-  }
+  next_slice_end_ = next_stall_ = next_poll_ = kForever;
+  bool retaken = WatchPolls(now);
   // Due by the next look.
   if (host_->NextTimer() < now + options_.max_sleep_ns) host_->StartForTimer();
   if (!host_->WorldStopping() && Retake(now)) retaken = true;
@@ -106,8 +104,22 @@ int64_t Sysmon::Step() {
   } else if (++quiet_looks_ > kQuietLooks) {
     delay_ns_ = std::min(delay_ns_ * 2, options_.max_sleep_ns);
   }
-  const int64_t next = std::min({next_slice_end_, next_stall_, next_unpolled_});
+  const int64_t next = std::min({next_slice_end_, next_stall_, next_poll_});
   return std::min({delay_ns_, NextTraceIn(now), next - now});
+}
+
+// True: goroutines were made runnable.
+bool Sysmon::WatchPolls(int64_t now) {
+  const int64_t last = host_->LastPoll();
+  if (last == 0) return false;
+  if (now - last > options_.max_sleep_ns) return host_->PollNetwork();
+  if (host_->WorldStopping() || !host_->OthersIdle()) return false;
+  if (now - last < options_.unpolled_ns) {
+    next_poll_ = last + options_.unpolled_ns;
+  } else {
+    host_->WakeToPoll();
+  }
+  return false;
 }
 
 // All is idle: waits a little for whether it stays so, then sleeps deeply.
@@ -192,10 +204,7 @@ bool Sysmon::Retake(int64_t now) {
 bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
                         Seen* seen, int64_t now) {
   const bool still = sample.switches == seen->switches;
-  if (!still) {
-    seen->switches = sample.switches;
-    seen->switchwhen = now;
-  }
+  seen->switches = sample.switches;
   const bool in_syscall = sample.status == SysmonHost::ProcStatus::kSyscall;
   if (!in_syscall && sample.status != SysmonHost::ProcStatus::kRunning) {
     return false;
@@ -212,8 +221,11 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
       next_slice_end_,
       overstays ? std::max(host_->NextDue(), now + options_.min_sleep_ns)
                 : seen->schedwhen + options_.time_slice_ns);
-  if (!in_syscall)
-    return WakeBehind(proc, sample, still, *seen, now) || any_forced;
+  if (!in_syscall) {
+    return (still && sample.has_local_work && host_->OthersIdle() &&
+            host_->WakeForLocalWork(proc)) ||
+           any_forced;
+  }
   // A goroutine that makes one short call after another is in one at most looks:
   // its slice ends here. Go: sysretake.
   if (overstays) return host_->RetakeSyscall(proc, sample.syscalltick);
@@ -227,23 +239,6 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
     return false;
   }
   return host_->RetakeSyscall(proc, sample.syscalltick);
-}
-
-// The goroutine there keeps others waiting that an idle processor could run.
-bool Sysmon::WakeBehind(int proc, const SysmonHost::ProcSample& sample,
-                        bool still, const Seen& seen, int64_t now) {
-  if (still && sample.has_local_work && host_->OthersIdle()) {
-    return host_->WakeForLocalWork(proc);
-  }
-  if (!unpolled_) return false;
-  const int64_t due = seen.switchwhen + options_.unpolled_ns;
-  if (now < due) {
-    next_unpolled_ = std::min(next_unpolled_, due);
-  } else {
-    host_->WakeForLocalWork(proc);
-  }
-  // It will be seen to be due again without a closer look.
-  return false;
 }
 
 }  // namespace mpg

@@ -19,8 +19,10 @@
 //     new work, and it has been there for less than max_sleep_ns.
 //   - A processor that has queued work and has not switched since the last look,
 //     while others are idle and none looks for work: one is woken
-//     (WakeForLocalWork). So it is if nobody polls the network and a processor has
-//     not switched, and so not polled, for unpolled_ns.
+//     (WakeForLocalWork).
+//   - If the network was not polled for unpolled_ns while some processor is idle,
+//     one is woken to do it (WakeToPoll), and takes what is queued elsewhere. This
+//     needs looks close enough together: LookSoon.
 //   - A processor that runs and has neither switched, nor begun a slice or a system
 //     call, for stall_ns is reported (Stalled), once; also while the world is to
 //     stop.
@@ -30,7 +32,7 @@
 // distance doubles with each, up to max_sleep_ns; something retaken brings it
 // back to min_sleep_ns, and so does a Preempt that wants to be called again. None
 // is later than the end of a slice that has been seen to begin, or than
-// unpolled_ns after a switch if nobody polls the network.
+// unpolled_ns after the last poll if nobody waits for the network.
 //
 // Deep sleep. When all is idle (AllIdle) there is nothing to watch. After
 // idle_check_ns of it, WhenAllIdle is called, and then sysmon sleeps until
@@ -101,6 +103,7 @@ class SysmonHost {
   // When the network was last polled; 0: there is nothing to poll.
   virtual int64_t LastPoll() = 0;
   virtual bool PollNetwork() = 0;
+  virtual void WakeToPoll() = 0;
   // When the earliest timer is due that no thread waits for; INT64_MAX: none.
   virtual int64_t NextTimer() = 0;
   virtual void StartForTimer() = 0;
@@ -153,6 +156,13 @@ class Sysmon {
     if (asleep_.load()) WakeSlow();
   }
 
+  // Somebody has polled the network at `now`, and may be long in coming back to it
+  // while others are idle: looks within unpolled_ns. One load if it does anyway.
+  void LookSoon(int64_t now) {
+    // seq_cst: see next_look_.
+    if (next_look_.load() > now + options_.unpolled_ns) note_.WakeupIfClear();
+  }
+
   // One look; returns how long to sleep until the next. For tests.
   int64_t Step();
 
@@ -162,7 +172,6 @@ class Sysmon {
     uint32_t switches = 0;
     uint32_t syscalltick = 0;
     int64_t schedwhen = -1;  // -1: never looked at
-    int64_t switchwhen = 0;
     int64_t syscallwhen = 0;
   };
 
@@ -181,10 +190,9 @@ class Sysmon {
   void WatchStalls(int64_t now);
   void WatchStall(int proc, Stillness* still, int64_t now);
   bool Retake(int64_t now);
+  bool WatchPolls(int64_t now);
   bool RetakeProc(int proc, const SysmonHost::ProcSample& sample, Seen* seen,
                   int64_t now);
-  bool WakeBehind(int proc, const SysmonHost::ProcSample& sample, bool still,
-                  const Seen& seen, int64_t now);
 
   SysmonHost* const host_;
   SysmonClock* const clock_;
@@ -198,13 +206,17 @@ class Sysmon {
   int64_t idle_since_ = -1;     // -1: not all is idle
   int64_t next_idle_call_ = 0;  // of WhenAllIdle, in this period
   bool watching_ = false;       // asleep_ was set in this period
-  bool unpolled_ = false;       // the network; of this look
   int64_t next_slice_end_ = 0;  // of this look
-  int64_t next_unpolled_ = 0;   // of this look
+  int64_t next_poll_ = 0;       // of this look
   int64_t next_stall_ = 0;      // of this look
   int64_t last_trace_;
   int64_t last_periodic_;
 
+  // When the next look begins; INT64_MAX during a look, which may already have seen
+  // what has changed since. Whoever calls LookSoon has made its change before: either
+  // it reads what was stored here before a look, which then sees the change; or it
+  // reads what is stored in that look or later, and sysmon does not sleep for long.
+  std::atomic<int64_t> next_look_{0};
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stop_{false};
   Note note_;

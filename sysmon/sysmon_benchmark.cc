@@ -27,6 +27,7 @@ class BusyHost final : public SysmonHost {
   bool WakeForLocalWork(int) override { return false; }
   int64_t LastPoll() override { return 0; }
   bool PollNetwork() override { return false; }
+  void WakeToPoll() override {}
   int64_t NextTimer() override { return std::numeric_limits<int64_t>::max(); }
   void StartForTimer() override {}
   int64_t WhenAllIdle(int64_t) override {

@@ -65,6 +65,7 @@ class FakeHost final : public SysmonHost {
     log.push_back("poll");
     return false;
   }
+  void WakeToPoll() override { log.push_back("wake to poll"); }
   int64_t NextTimer() override { return next_timer; }
   void StartForTimer() override { log.push_back("timer"); }
   int64_t WhenAllIdle(int64_t idle_ns) override {
@@ -255,38 +256,39 @@ TEST_F(SysmonTest, WakesForLocalWorkOnlyIfTheProcHasNotSwitched) {
   EXPECT_EQ(host.Count("wake 0"), 1);
 }
 
-TEST_F(SysmonTest, WakesAMillisecondAfterASwitchIfNobodyPolls) {
+TEST_F(SysmonTest, WakesAMillisecondAfterAPollWhoeverSwitches) {
   Sysmon sysmon(&host, &clock, options);
   host.others_idle = true;
-  host.procs[1].status = SysmonHost::ProcStatus::kIdle;
-  for (int i = 0; i < 200; ++i) {  // busy, and polled by itself
+  for (int i = 0; i < 200; ++i) {
     host.last_poll = clock.now;
-    host.procs[0].switches++;
     const int64_t wait = sysmon.Step();
     ASSERT_LE(wait, kMs);
     clock.now += wait;
+    for (auto& p : host.procs) p.schedtick++;
   }
-  EXPECT_EQ(host.Count("wake 0"), 0);
-  host.procs[0].switches++;
+  host.log.clear();
+  host.last_poll = clock.now;
   EXPECT_EQ(sysmon.Step(), kMs);
+  EXPECT_EQ(host.Count("wake to poll"), 0);
   clock.now += kMs;
-  EXPECT_EQ(host.Count("wake 0"), 0);
+  host.procs[0].switches++;
+  host.procs[1].status = SysmonHost::ProcStatus::kSyscall;
   sysmon.Step();
-  EXPECT_EQ(host.Count("wake 0"), 1);
+  EXPECT_EQ(host.Count("wake to poll"), 1);
 }
 
-TEST_F(SysmonTest, DoesNotWakeIfSomebodyPollsOrAllAreBusy) {
+TEST_F(SysmonTest, WakesNobodyToPollIfSomebodyWaitsOrNobodyIsIdle) {
   Sysmon sysmon(&host, &clock, options);
   host.others_idle = true;
   RunFor(&sysmon, 9 * kMs);
   host.others_idle = false;
   host.last_poll = clock.now;
   RunFor(&sysmon, 9 * kMs);
-  EXPECT_EQ(host.Count("wake 0"), 0);
-  // And looks no more often than without the network.
-  for (auto& p : host.procs) p.schedtick++;
-  clock.now += sysmon.Step();
-  EXPECT_EQ(sysmon.Step(), options.max_sleep_ns);
+  host.others_idle = true;
+  host.stopping = true;
+  host.last_poll = clock.now;
+  RunFor(&sysmon, 9 * kMs);
+  EXPECT_EQ(host.Count("wake to poll"), 0);
 }
 
 TEST_F(SysmonTest, RetakesASyscallWithWorkAtTheSecondLook) {
@@ -420,6 +422,7 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
     bool WakeForLocalWork(int) override { return false; }
     int64_t LastPoll() override { return 0; }
     bool PollNetwork() override { return false; }
+    void WakeToPoll() override {}
     int64_t NextTimer() override { return kForever; }
     void StartForTimer() override {}
     int64_t WhenAllIdle(int64_t) override { return kForever; }
@@ -447,6 +450,63 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
       std::this_thread::yield();
     }
     host.all_idle.store(true);
+  }
+  sysmon.Stop();
+  thread.join();
+}
+
+// The network is polled and sysmon told, which would sleep for ever otherwise.
+TEST(SysmonThreadTest, ASoonLookIsNeverMissed) {
+  class Clock final : public SysmonClock {
+   public:
+    int64_t Now() override { return NanoTime(); }
+    void Sleep(Note* note, int64_t ns) override {
+      note->SleepFor(ns > kMs ? -1 : ns);
+    }
+  };
+  class Host final : public SysmonHost {
+   public:
+    int NumProcs() override { return 0; }
+    ProcSample Sample(int) override { return {}; }
+    bool WorldStopping() override { return false; }
+    bool AllIdle() override { return false; }
+    bool OthersIdle() override { return true; }
+    bool Preempt(int) override { return false; }
+    int64_t NextDue() override { return kForever; }
+    bool RetakeSyscall(int, uint32_t) override { return false; }
+    bool Stalled(int, const ProcSample&, int64_t) override { return true; }
+    void SettleStalls() override {}
+    bool WakeForLocalWork(int) override { return false; }
+    int64_t LastPoll() override { return last_poll.load(); }
+    bool PollNetwork() override { return false; }
+    void WakeToPoll() override { last_poll.store(0); }
+    int64_t NextTimer() override { return kForever; }
+    void StartForTimer() override {}
+    int64_t WhenAllIdle(int64_t) override { return kForever; }
+    void Periodic(int64_t) override {}
+    void SchedTrace(bool) override {}
+    std::atomic<int64_t> last_poll{0};
+  };
+  Host host;
+  Clock clock;
+  SysmonOptions options;
+  options.unpolled_ns = 100 * kUs;
+  options.min_sleep_ns = options.max_sleep_ns = 1'000'000 * kMs;
+  Sysmon sysmon(&host, &clock, options);
+  std::thread thread([&] { sysmon.Run(); });
+  FastRand rand(NextSeed());
+  for (int i = 0; i < 500; ++i) {
+    const int64_t wait = rand.Below(100) * kUs;
+    for (const int64_t end = NanoTime() + wait; NanoTime() < end;) {
+    }
+    const int64_t now = NanoTime();
+    host.last_poll.store(now);
+    sysmon.LookSoon(now);
+    const int64_t limit = NanoTime() + 20'000 * kMs;
+    while (host.last_poll.load() != 0) {
+      ASSERT_LT(NanoTime(), limit) << "sysmon sleeps on, round " << i;
+      std::this_thread::yield();
+    }
   }
   sysmon.Stop();
   thread.join();
