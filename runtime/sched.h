@@ -34,8 +34,8 @@
 //
 //   Work in runnext wakes nobody most of the time, and no I3 looks there: two
 //   goroutines that talk stay on one P (see RunnextWake). sysmon sees to a
-//   runnext that its P does not come to. Nor does the work that a look at the
-//   network brings, if there is little of it (net_pace.h).
+//   runnext that its P does not come to. What a look at the network puts into the
+//   ring wakes nobody either, if it is little (net_pace.h), but I3s see it.
 //
 //   Timers. Whoever adds one (T1: the heap's NextWhen, seq_cst) sees to it, if a P
 //   is idle (T2), that an M keeps the time (NeedKeeper). An M whose P has gone

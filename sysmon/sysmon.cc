@@ -126,16 +126,15 @@ bool Sysmon::WatchPolls(int64_t now) {
 int64_t Sysmon::StepIdle(int64_t now) {
   if (idle_since_ < 0) {
     idle_since_ = now;
-    return options_.idle_check_ns;
-  }
-  if (watching_ && !asleep_.load()) {
+  } else if (watching_ && !asleep_.load()) {
     // Somebody has started, and perhaps parked again before this look.
     watching_ = false;
     idle_since_ = now;
     next_idle_call_ = 0;
   }
   const int64_t left = idle_since_ + options_.idle_check_ns - now;
-  if (left > 0) return left;
+  // Should it not stay so, LookSoon need not wake sysmon.
+  if (left > 0) return std::min(left, options_.unpolled_ns);
   // Before the host looks: whoever starts after its look is noticed above.
   watching_ = true;
   asleep_.store(true);
