@@ -177,11 +177,13 @@ TEST_P(ProcessTest, KillEndsWait) {
   RunWith(GetParam(), [] {
     auto process = Process::Start(Shell("sleep 1000"));
     ASSERT_TRUE(process.ok()) << process.status();
-    Go([&] {
+    const auto killed = MakeChan<bool>(1);
+    Go([&process, killed] {
       Sleep(absl::Milliseconds(5));
-      EXPECT_TRUE(process->Kill().ok());
+      killed.Send(process->Kill().ok());
     });
     const auto state = process->Wait();
+    EXPECT_TRUE(killed.Recv());  // it uses `process` until then
     ASSERT_TRUE(state.ok()) << state.status();
     EXPECT_EQ(state->signal, SIGKILL);
     EXPECT_EQ(state->pid, process->pid());
