@@ -26,8 +26,8 @@ class NetPace {
   // more of them, 5 or more, 9 or more.
   static constexpr int64_t kWakeWorthNs = 50'000;
   // Behind one that runs for longer sysmon, which looks every 20 us at the
-  // closest, may find the next and wake a thread.
-  static constexpr int64_t kLongRunNs = 20'000;
+  // closest, is likely to find the next and to wake a thread.
+  static constexpr int64_t kLongRunNs = 35'000;
   // Where now and then a goroutine runs for so long, those behind it should not
   // wait: for so many looks a thread is woken whenever there are two.
   static constexpr int64_t kVeryLongNs = 1'000'000;

@@ -61,8 +61,8 @@ TEST(NetPaceTest, AFewShortOnesAreNotShared) {
 TEST(NetPaceTest, LongOnesAreShared) {
   Busy p;
   p.Looks(100, 2, 10 * kMicro);
-  EXPECT_FALSE(p.Looks(1, 2, 30 * kMicro));
-  EXPECT_TRUE(p.Looks(100, 2, 30 * kMicro));
+  EXPECT_FALSE(p.Looks(1, 2, 40 * kMicro));
+  EXPECT_TRUE(p.Looks(100, 2, 40 * kMicro));
   EXPECT_FALSE(p.Looks(100, 2, 10 * kMicro));
 }
 
