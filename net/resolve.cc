@@ -33,9 +33,9 @@ bool AllDigits(absl::string_view text) {
   return std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
 }
 
-// What f returns, in a call that may block. On a plain thread: as long as it takes; in a
-// goroutine, one that comes back after the deadline goes on by itself and is forgotten: it
-// cannot be broken off.
+// What f returns, in a call that may block. On a plain thread: as long as it
+// takes; in a goroutine, one that comes back after the deadline goes on by itself
+// and is forgotten: it cannot be broken off.
 template <class F>
 auto LookUp(F f, absl::Time deadline, absl::string_view what) -> decltype(f()) {
   using Result = decltype(f());

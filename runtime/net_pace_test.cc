@@ -10,8 +10,8 @@ namespace {
 
 constexpr int64_t kMicro = 1'000;
 
-// A P whose goroutines run for `ns` each; the n that each look at the network readies
-// have all run at the next.
+// A P whose goroutines run for `ns` each; the n that each look at the network
+// readies have all run at the next.
 class Busy {
  public:
   // True: at the last of `times` looks somebody should be woken.

@@ -46,8 +46,8 @@
 //   so a scheduler that started and is idle again by the next look is noticed
 //   too, and a new period of idleness begins.
 //
-// Thread safety: Run and Step by one thread; Stop, Wakeup and LookSoon by any. The host is
-// called on the thread of Run and must do its own synchronization.
+// Thread safety: Run and Step by one thread; Stop, Wakeup and LookSoon by any. The
+// host is called on the thread of Run and must do its own synchronization.
 #ifndef MPG_SYSMON_SYSMON_H_
 #define MPG_SYSMON_SYSMON_H_
 

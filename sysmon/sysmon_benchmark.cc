@@ -1,14 +1,15 @@
 // What sysmon costs the scheduler (Wakeup) and itself (Step).
-#include <limits>
+#include <cstdint>
 
 #include "base/clock.h"
 #include "benchmark/benchmark.h"
+#include "sysmon/quiet_host.h"
 #include "sysmon/sysmon.h"
 
 namespace mpg {
 namespace {
 
-class BusyHost final : public SysmonHost {
+class BusyHost final : public QuietHost {
  public:
   explicit BusyHost(int n) : n_(n) {}
   int NumProcs() override { return n_; }
@@ -16,25 +17,6 @@ class BusyHost final : public SysmonHost {
     ++tick_;
     return {ProcStatus::kRunning, tick_, tick_, 0, true};
   }
-  bool WorldStopping() override { return false; }
-  bool AllIdle() override { return false; }
-  bool OthersIdle() override { return false; }
-  bool Preempt(int) override { return false; }
-  int64_t NextDue() override { return INT64_MAX; }
-  bool RetakeSyscall(int, uint32_t) override { return false; }
-  bool Stalled(int, const ProcSample&, int64_t) override { return true; }
-  void SettleStalls() override {}
-  bool WakeForLocalWork(int) override { return false; }
-  int64_t LastPoll() override { return 0; }
-  bool PollNetwork() override { return false; }
-  void WakeToPoll() override {}
-  int64_t NextTimer() override { return std::numeric_limits<int64_t>::max(); }
-  void StartForTimer() override {}
-  int64_t WhenAllIdle(int64_t) override {
-    return std::numeric_limits<int64_t>::max();
-  }
-  void Periodic(int64_t) override {}
-  void SchedTrace(bool) override {}
 
  private:
   const int n_;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "gtest/gtest.h"
+#include "sysmon/quiet_host.h"
 
 namespace mpg {
 namespace {
@@ -407,33 +408,32 @@ TEST_F(SysmonTest, TracesAtOnceAndThenAtEachPeriodAlsoWhenIdle) {
   EXPECT_LE(host.Count("trace"), 11);
 }
 
+void PauseAtRandom(FastRand* rand) {
+  const int64_t wait = rand->Below(100) * kUs;
+  for (const int64_t end = NanoTime() + wait; NanoTime() < end;) {
+  }
+}
+
+template <class F>
+bool Within20s(F done) {
+  for (const int64_t limit = NanoTime() + 20'000 * kMs; !done();) {
+    if (NanoTime() >= limit) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 // A scheduler that goes idle and starts again, against a sysmon that falls
 // asleep: each start must be noticed.
 TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
-  class Host final : public SysmonHost {
+  class Host final : public QuietHost {
    public:
     int NumProcs() override { return 1; }
     ProcSample Sample(int) override {
       if (!all_idle.load()) looks.fetch_add(1);
       return {ProcStatus::kRunning, 0, 0, 0, false};
     }
-    bool WorldStopping() override { return false; }
     bool AllIdle() override { return all_idle.load(); }
-    bool OthersIdle() override { return false; }
-    bool Preempt(int) override { return false; }
-    int64_t NextDue() override { return kForever; }
-    bool RetakeSyscall(int, uint32_t) override { return false; }
-    bool Stalled(int, const ProcSample&, int64_t) override { return true; }
-    void SettleStalls() override {}
-    bool WakeForLocalWork(int) override { return false; }
-    int64_t LastPoll() override { return 0; }
-    bool PollNetwork() override { return false; }
-    void WakeToPoll() override {}
-    int64_t NextTimer() override { return kForever; }
-    void StartForTimer() override {}
-    int64_t WhenAllIdle(int64_t) override { return kForever; }
-    void Periodic(int64_t) override {}
-    void SchedTrace(bool) override {}
     std::atomic<bool> all_idle{true};
     std::atomic<int> looks{0};
   };
@@ -444,17 +444,12 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
   std::thread thread([&] { sysmon.Run(); });
   FastRand rand(NextSeed());
   for (int i = 0; i < 500; ++i) {
-    const int64_t wait = rand.Below(100) * kUs;
-    for (const int64_t end = NanoTime() + wait; NanoTime() < end;) {
-    }
+    PauseAtRandom(&rand);
     const int before = host.looks.load();
     host.all_idle.store(false);
     sysmon.Wakeup();
-    const int64_t limit = NanoTime() + 20'000 * kMs;
-    while (host.looks.load() == before) {
-      ASSERT_LT(NanoTime(), limit) << "sysmon sleeps on, round " << i;
-      std::this_thread::yield();
-    }
+    ASSERT_TRUE(Within20s([&] { return host.looks.load() != before; }))
+        << "sysmon sleeps on, round " << i;
     host.all_idle.store(true);
   }
   sysmon.Stop();
@@ -470,27 +465,11 @@ TEST(SysmonThreadTest, ASoonLookIsNeverMissed) {
       note->SleepFor(ns > kMs ? -1 : ns);
     }
   };
-  class Host final : public SysmonHost {
+  class Host final : public QuietHost {
    public:
-    int NumProcs() override { return 0; }
-    ProcSample Sample(int) override { return {}; }
-    bool WorldStopping() override { return false; }
-    bool AllIdle() override { return false; }
     bool OthersIdle() override { return true; }
-    bool Preempt(int) override { return false; }
-    int64_t NextDue() override { return kForever; }
-    bool RetakeSyscall(int, uint32_t) override { return false; }
-    bool Stalled(int, const ProcSample&, int64_t) override { return true; }
-    void SettleStalls() override {}
-    bool WakeForLocalWork(int) override { return false; }
     int64_t LastPoll() override { return last_poll.load(); }
-    bool PollNetwork() override { return false; }
     void WakeToPoll() override { last_poll.store(0); }
-    int64_t NextTimer() override { return kForever; }
-    void StartForTimer() override {}
-    int64_t WhenAllIdle(int64_t) override { return kForever; }
-    void Periodic(int64_t) override {}
-    void SchedTrace(bool) override {}
     std::atomic<int64_t> last_poll{0};
   };
   Host host;
@@ -502,17 +481,12 @@ TEST(SysmonThreadTest, ASoonLookIsNeverMissed) {
   std::thread thread([&] { sysmon.Run(); });
   FastRand rand(NextSeed());
   for (int i = 0; i < 500; ++i) {
-    const int64_t wait = rand.Below(100) * kUs;
-    for (const int64_t end = NanoTime() + wait; NanoTime() < end;) {
-    }
+    PauseAtRandom(&rand);
     const int64_t now = NanoTime();
     host.last_poll.store(now);
     sysmon.LookSoon(now);
-    const int64_t limit = NanoTime() + 20'000 * kMs;
-    while (host.last_poll.load() != 0) {
-      ASSERT_LT(NanoTime(), limit) << "sysmon sleeps on, round " << i;
-      std::this_thread::yield();
-    }
+    ASSERT_TRUE(Within20s([&] { return host.last_poll.load() == 0; }))
+        << "sysmon sleeps on, round " << i;
   }
   sysmon.Stop();
   thread.join();

@@ -32,11 +32,10 @@
  * gqueue_model_test.cc see into them. A spinner looks once at each P.
  *
  * Left out: runnext and the network, for which the protocol does not promise to
- * wake anybody; the
- * spill list, which is as the global queue; timers; stops of the world, the end
- * of the Runtime and locked goroutines (with them HandoffP); threads that are
- * made when no M sleeps (StartM waits for one of NM here); and sysmon, which
- * makes good in time what the protocol misses (WakeForLocalWork).
+ * wake anybody; the spill list, which is as the global queue; timers; stops of the
+ * world, the end of the Runtime and locked goroutines (with them HandoffP);
+ * threads that are made when no M sleeps (StartM waits for one of NM here); and
+ * sysmon, which makes good in time what the protocol misses (WakeForLocalWork).
  *
  * BROKEN=1: no I3.
  * BROKEN=2: I2 comes after I3.

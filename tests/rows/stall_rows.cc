@@ -89,6 +89,12 @@ double ComputeRate() {
   return static_cast<double>(steps) * 1e9 / static_cast<double>(now - start);
 }
 
+// What became of ComputeRate beside others.
+void Compare(double alone, double with, Sample* s) {
+  s->ns = 1e9 / with;
+  s->extra["relative_throughput"] = with / alone;
+}
+
 // 64 goroutines in blocking reads, which each get a byte every 10 ms, beside one
 // that computes.
 Sample SyscallBlock() {
@@ -124,8 +130,7 @@ Sample SyscallBlock() {
   stop = true;
   writer.Wait();
   readers.Wait();
-  s.ns = 1e9 / with;
-  s.extra["relative_throughput"] = with / alone;
+  Compare(alone, with, &s);
   return s;
 }
 
@@ -152,8 +157,7 @@ Sample SyscallBlocked() {
   readers.Wait();
   close(ends[0]);
   Sample s;
-  s.ns = 1e9 / with;
-  s.extra["relative_throughput"] = with / alone;
+  Compare(alone, with, &s);
   return s;
 }
 
