@@ -6,9 +6,8 @@
 // several of them by then; all that the thread finds to do is to spin and to
 // sleep again, on a core that the clients may have needed. So a P learns how long
 // its goroutines run between two looks at the network. When it is wrong, sysmon
-// sees to what waits behind a long one: after 1 ms (Sysmon::LookSoon), or up to
-// 10 ms if a keeper waits for the network or nobody does. Go wakes a P for each
-// goroutine that it can (injectglist).
+// sees to what waits behind a long one, within 2 ms (Sysmon::LookSoon). Go wakes a P
+// for each goroutine that it can (injectglist).
 //
 // Thread safety: the P's owner.
 #ifndef MPG_RUNTIME_NET_PACE_H_

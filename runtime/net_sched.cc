@@ -48,10 +48,10 @@ bool Sched::PollNetworkInto(P* p) {
   net_polling.store(false, std::memory_order_relaxed);
   p->net_ready.Add(static_cast<uint64_t>(n));
   const int64_t now = NanoTime();
-  last_poll.store(now, std::memory_order_relaxed);
+  last_poll.store(now);  // seq_cst: see Sysmon::next_look_
   if (p->net_pace.Polled(n, now) || overflowed) {
     WakeForRing();
-  } else if (n > 1 && idle_ps.CountRelaxed() != 0) {
+  } else if (n != 0 && idle_ps.CountRelaxed() != 0) {
     sysmon->LookSoon(now);
   }
   return n != 0;

@@ -299,13 +299,14 @@ TEST(Poll, ABusyPDoesNotKeepOthersFromTheNetwork) {
 
 // However short goroutines have been so far, when one runs long the others do not
 // wait for it: the first of three computes, or is in a system call, until a second
-// has come.
+// has come. Also if the other P's thread sleeps in the network meanwhile.
 TEST(Poll, LongOnesAreSharedAlsoAfterShortOnes) {
   constexpr int kReaders = 3;
   RunWith(2, [&] {
-    PolledPipe pipes[kReaders], answers;
+    PolledPipe pipes[kReaders], answers, silent;
     std::atomic<int> arrived{0};
     WaitGroup readers;
+    readers.Go([&] { silent.in->ReadByte(); });
     for (PolledPipe& pipe : pipes) {
       readers.Go([&] {
         for (int byte; (byte = pipe.in->ReadByte()) >= 0;) {
@@ -335,6 +336,7 @@ TEST(Poll, LongOnesAreSharedAlsoAfterShortOnes) {
       arrived = 0;
     }
     for (PolledPipe& pipe : pipes) pipe.out->Close();
+    silent.out->Close();
     readers.Wait();
   });
 }

@@ -41,6 +41,7 @@ void Sched::PreemptOne(P* p) {
 }
 
 void Sched::CountStopped(P* p) {
+  p->net_pace.Idles();
   p->status.store(PStatus::kGcstop);
   if (--stopwait == 0) stopnote.WakeupIfClear();
 }
@@ -70,6 +71,7 @@ void Sched::StopP(P* p) {
   } else {
     // The world has started since; p was not of the stopped ones (it came back
     // from nowhere: ForEachP), or the stop was that of a dying process.
+    p->net_pace.Idles();
     p->status.store(PStatus::kIdle);
     idle_ps.Set(p->id);
   }

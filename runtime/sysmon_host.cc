@@ -81,9 +81,8 @@ class SchedHost final : public SysmonHost {
     s_->WakeP();
     return true;
   }
-  int64_t LastPoll() override {
-    return s_->NetworkUnpolled() ? s_->last_poll.load() : 0;
-  }
+  int64_t LastPoll() override { return s_->last_poll.load(); }
+  bool NetworkUnpolled() override { return s_->NetworkUnpolled(); }
   bool PollNetwork() override { return s_->PollNetworkForeign(); }
   void WakeToPoll() override { s_->WakeP(); }
   // Of interest only if it would be nobody else's: busy Ps look by themselves,

@@ -24,6 +24,7 @@ class QuietHost : public SysmonHost {
   void SettleStalls() override {}
   bool WakeForLocalWork(int) override { return false; }
   int64_t LastPoll() override { return 0; }
+  bool NetworkUnpolled() override { return false; }
   bool PollNetwork() override { return false; }
   void WakeToPoll() override {}
   int64_t NextTimer() override { return kNever; }

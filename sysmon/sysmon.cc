@@ -17,6 +17,15 @@ constexpr int64_t kPeriodicNs = 100'000'000;
 // Until a stall that the host could not report at once is offered again.
 constexpr int64_t kStallRetryNs = 1'000'000;
 
+// Durations that can be added to a time; the longest is some 70 years.
+SysmonOptions Addable(SysmonOptions options) {
+  for (int64_t* ns : {&options.time_slice_ns, &options.unpolled_ns,
+                      &options.stall_ns, &options.schedtrace_ns}) {
+    *ns = std::min(*ns, kForever / 4);
+  }
+  return options;
+}
+
 class RealClock final : public SysmonClock {
  public:
   int64_t Now() override { return NanoTime(); }
@@ -36,9 +45,9 @@ Sysmon::Sysmon(SysmonHost* host, SysmonClock* clock,
                const SysmonOptions& options)
     : host_(host),
       clock_(clock),
-      options_(options),
+      options_(Addable(options)),
       delay_ns_(options.min_sleep_ns),
-      last_trace_(clock->Now() - options.schedtrace_ns),
+      last_trace_(clock->Now() - options_.schedtrace_ns),
       last_periodic_(clock->Now()) {}
 
 void Sysmon::Run() {
@@ -92,7 +101,7 @@ int64_t Sysmon::Step() {
     last_periodic_ = now;
     host_->Periodic(now);
   }
-  next_slice_end_ = next_stall_ = next_poll_ = kForever;
+  next_slice_end_ = next_stall_ = next_help_ = kForever;
   bool retaken = WatchPolls(now);
   // Due by the next look.
   if (host_->NextTimer() < now + options_.max_sleep_ns) host_->StartForTimer();
@@ -104,22 +113,25 @@ int64_t Sysmon::Step() {
   } else if (++quiet_looks_ > kQuietLooks) {
     delay_ns_ = std::min(delay_ns_ * 2, options_.max_sleep_ns);
   }
-  const int64_t next = std::min({next_slice_end_, next_stall_, next_poll_});
+  const int64_t next = std::min({next_slice_end_, next_stall_, next_help_});
   return std::min({delay_ns_, NextTraceIn(now), next - now});
 }
 
 // True: goroutines were made runnable.
 bool Sysmon::WatchPolls(int64_t now) {
   const int64_t last = host_->LastPoll();
-  if (last == 0) return false;
-  if (now - last > options_.max_sleep_ns) return host_->PollNetwork();
-  if (host_->WorldStopping() || !host_->OthersIdle()) return false;
   if (now - last < options_.unpolled_ns) {
-    next_poll_ = last + options_.unpolled_ns;
-  } else {
-    host_->WakeToPoll();
+    // As long as polls are frequent, LookSoon need not wake sysmon.
+    next_help_ = last + options_.unpolled_ns;
+    return false;
   }
-  return false;
+  if (!host_->NetworkUnpolled()) return false;
+  next_help_ = now + options_.unpolled_ns;
+  if (host_->OthersIdle() && !host_->WorldStopping()) {
+    host_->WakeToPoll();
+    return false;
+  }
+  return now - last > options_.max_sleep_ns && host_->PollNetwork();
 }
 
 // All is idle: waits a little for whether it stays so, then sleeps deeply.
@@ -220,9 +232,13 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
       next_slice_end_,
       overstays ? std::max(host_->NextDue(), now + options_.min_sleep_ns)
                 : seen->schedwhen + options_.time_slice_ns);
+  const bool others_idle = host_->OthersIdle();
+  const bool could_share = sample.has_local_work && others_idle;
+  if (could_share) {
+    next_help_ = std::min(next_help_, now + options_.unpolled_ns);
+  }
   if (!in_syscall) {
-    return (still && sample.has_local_work && host_->OthersIdle() &&
-            host_->WakeForLocalWork(proc)) ||
+    return (still && could_share && host_->WakeForLocalWork(proc)) ||
            any_forced;
   }
   // A goroutine that makes one short call after another is in one at most looks:
@@ -233,7 +249,7 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
     seen->syscallwhen = now;
     return false;  // retaken at the next look at the earliest
   }
-  if (!sample.has_local_work && host_->OthersIdle() &&
+  if (!sample.has_local_work && others_idle &&
       now - seen->syscallwhen < options_.max_sleep_ns) {
     return false;
   }

@@ -20,19 +20,20 @@
 //   - A processor that has queued work and has not switched since the last look,
 //     while others are idle and none looks for work: one is woken
 //     (WakeForLocalWork).
-//   - If the network was not polled for unpolled_ns while some processor is idle,
-//     one is woken to do it (WakeToPoll), and takes what is queued elsewhere. This
-//     needs looks close enough together: LookSoon.
+//   - If somebody waits for the network, which was not polled for unpolled_ns while
+//     some processor is idle, one is woken to do it (WakeToPoll), and takes what is
+//     queued elsewhere; if none is idle, sysmon polls after max_sleep_ns.
 //   - A processor that runs and has neither switched, nor begun a slice or a system
 //     call, for stall_ns is reported (Stalled), once; also while the world is to
 //     stop.
-//   - The network is polled if nobody has for max_sleep_ns. A timer that is due
-//     within max_sleep_ns starts a thread that will be there in time.
+//   - A timer that is due within max_sleep_ns starts a thread that will be there in
+//     time.
 // Looks are min_sleep_ns apart; after 50 looks at which nothing was retaken the
 // distance doubles with each, up to max_sleep_ns; something retaken brings it
 // back to min_sleep_ns, and so does a Preempt that wants to be called again. None
-// is later than the end of a slice that has been seen to begin, or than
-// unpolled_ns after the last poll if nobody waits for the network.
+// is later than the end of a slice that has been seen to begin; than unpolled_ns
+// after the last if a processor has queued work while others are idle; or than
+// unpolled_ns after a poll that a look has seen, or that LookSoon was told of.
 //
 // Deep sleep. When all is idle (AllIdle) there is nothing to watch. After
 // idle_check_ns of it, WhenAllIdle is called, and then sysmon sleeps until
@@ -100,8 +101,10 @@ class SysmonHost {
   // True if somebody was woken.
   virtual bool WakeForLocalWork(int proc) = 0;
 
-  // When the network was last polled; 0: there is nothing to poll.
+  // When the network was last polled by somebody who did not sleep in it; seq_cst.
   virtual int64_t LastPoll() = 0;
+  // Somebody waits for the network, and nobody sleeps in it for all.
+  virtual bool NetworkUnpolled() = 0;
   virtual bool PollNetwork() = 0;
   virtual void WakeToPoll() = 0;
   // When the earliest timer is due that no thread waits for; INT64_MAX: none.
@@ -156,8 +159,9 @@ class Sysmon {
     if (asleep_.load()) WakeSlow();
   }
 
-  // Somebody has polled the network at `now`, and may be long in coming back to it
-  // while others are idle: looks within unpolled_ns. One load if it does anyway.
+  // Somebody has polled the network at `now`, has stored that (LastPoll) and may be
+  // long in coming back to it while others are idle: looks within unpolled_ns. One
+  // load if it does anyway.
   void LookSoon(int64_t now) {
     // seq_cst: see next_look_.
     if (next_look_.load() > now + options_.unpolled_ns) note_.WakeupIfClear();
@@ -207,15 +211,16 @@ class Sysmon {
   int64_t next_idle_call_ = 0;  // of WhenAllIdle, in this period
   bool watching_ = false;       // asleep_ was set in this period
   int64_t next_slice_end_ = 0;  // of this look
-  int64_t next_poll_ = 0;       // of this look
+  int64_t next_help_ = 0;       // of this look, for what others could take
   int64_t next_stall_ = 0;      // of this look
   int64_t last_trace_;
   int64_t last_periodic_;
 
   // When the next look begins; INT64_MAX during a look, which may already have seen
-  // what has changed since. Whoever calls LookSoon has made its change before: either
-  // it reads what was stored here before a look, which then sees the change; or it
-  // reads what is stored in that look or later, and sysmon does not sleep for long.
+  // what has changed since. Whoever calls LookSoon has stored LastPoll before, all
+  // seq_cst: either it reads what was stored here before a look, which then sees the
+  // poll; or it reads what is stored in that look or later, and sysmon does not sleep
+  // for long.
   std::atomic<int64_t> next_look_{0};
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stop_{false};

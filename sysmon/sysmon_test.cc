@@ -62,6 +62,7 @@ class FakeHost final : public SysmonHost {
     return true;
   }
   int64_t LastPoll() override { return last_poll; }
+  bool NetworkUnpolled() override { return unpolled; }
   bool PollNetwork() override {
     log.push_back("poll");
     return false;
@@ -96,6 +97,7 @@ class FakeHost final : public SysmonHost {
   bool force = false;  // what Preempt returns
   int64_t next_due = kForever;
   int64_t last_poll = 0;
+  bool unpolled = false;
   int64_t next_timer = kForever;
   std::vector<std::string> log;
 };
@@ -121,6 +123,18 @@ TEST_F(SysmonTest, PreemptsOnlyAfterATimeSliceUnderOneTick) {
   RunFor(&sysmon, 5 * kMs);
   EXPECT_GE(host.Count("preempt 0"), 1);
   EXPECT_EQ(host.Count("preempt 1"), 0);
+}
+
+TEST_F(SysmonTest, AnEndlessSliceIsNoReasonToLook) {
+  options.time_slice_ns = options.stall_ns = options.schedtrace_ns = kForever;
+  Sysmon sysmon(&host, &clock, options);
+  for (int i = 0; i < 1000; ++i) {
+    const int64_t wait = sysmon.Step();
+    ASSERT_GE(wait, options.min_sleep_ns);
+    clock.now += wait;
+  }
+  EXPECT_EQ(host.log.size(), static_cast<size_t>(host.Count("periodic") +
+                                                 host.Count("trace")));
 }
 
 TEST_F(SysmonTest, LooksAtTheEndOfASliceAndSoonAgainWhenTheHostForces) {
@@ -257,16 +271,54 @@ TEST_F(SysmonTest, WakesForLocalWorkOnlyIfTheProcHasNotSwitched) {
   EXPECT_EQ(host.Count("wake 0"), 1);
 }
 
+// 200 times: all switch, and the host does `also`. Looks must be at most 1 ms apart.
+template <class F>
+void LooksEachMillisecond(Sysmon* sysmon, FakeHost* host, FakeClock* clock,
+                          F also) {
+  for (int i = 0; i < 200; ++i) {
+    for (auto& p : host->procs) p.schedtick++, p.switches++;
+    also();
+    const int64_t wait = sysmon->Step();
+    ASSERT_LE(wait, kMs);
+    clock->now += wait;
+  }
+}
+
+TEST_F(SysmonTest, LooksEachMillisecondAtWorkThatOthersCouldTake) {
+  Sysmon sysmon(&host, &clock, options);
+  host.others_idle = true;
+  host.procs[1].has_local_work = true;
+  LooksEachMillisecond(&sysmon, &host, &clock, [] {});
+  EXPECT_EQ(host.Count("wake 1"), 0);
+  sysmon.Step();
+  EXPECT_EQ(host.Count("wake 1"), 1);
+}
+
+TEST_F(SysmonTest, LooksEachMillisecondAtASyscallWithWorkThatOthersCouldTake) {
+  Sysmon sysmon(&host, &clock, options);
+  host.others_idle = true;
+  host.procs[0] = {SysmonHost::ProcStatus::kSyscall, 0, 0, 5, true};
+  LooksEachMillisecond(&sysmon, &host, &clock,
+                       [&] { host.procs[0].syscalltick++; });
+  clock.now += sysmon.Step();
+  EXPECT_EQ(host.Count("retake 0"), 1);
+}
+
+// Somebody sleeps in the network, or a batch held the last who waited for it: who
+// was left alone with a batch need not wake sysmon for each.
+TEST_F(SysmonTest, LooksEachMillisecondWhileTheNetworkIsPolledByAnybody) {
+  Sysmon sysmon(&host, &clock, options);
+  LooksEachMillisecond(&sysmon, &host, &clock,
+                       [&] { host.last_poll = clock.now; });
+  EXPECT_TRUE(host.Count("wake to poll") == 0 && host.Count("poll") == 0);
+}
+
 TEST_F(SysmonTest, WakesAMillisecondAfterAPollWhoeverSwitches) {
   Sysmon sysmon(&host, &clock, options);
   host.others_idle = true;
-  for (int i = 0; i < 200; ++i) {
-    host.last_poll = clock.now;
-    const int64_t wait = sysmon.Step();
-    ASSERT_LE(wait, kMs);
-    clock.now += wait;
-    for (auto& p : host.procs) p.schedtick++;
-  }
+  host.unpolled = true;
+  LooksEachMillisecond(&sysmon, &host, &clock,
+                       [&] { host.last_poll = clock.now; });
   host.log.clear();
   host.last_poll = clock.now;
   EXPECT_EQ(sysmon.Step(), kMs);
@@ -278,10 +330,24 @@ TEST_F(SysmonTest, WakesAMillisecondAfterAPollWhoeverSwitches) {
   EXPECT_EQ(host.Count("wake to poll"), 1);
 }
 
+// It may have been so for longer than sysmon waits until it polls itself.
+TEST_F(SysmonTest, AnIdleOneIsWokenHoweverLongNobodyHasPolled) {
+  Sysmon sysmon(&host, &clock, options);
+  RunFor(&sysmon, 100 * kMs);
+  host.log.clear();
+  host.unpolled = true;
+  host.others_idle = true;
+  host.last_poll = clock.now - 50 * kMs;
+  EXPECT_EQ(sysmon.Step(), kMs);
+  EXPECT_EQ(host.Count("wake to poll"), 1);
+  EXPECT_EQ(host.Count("poll"), 0);
+}
+
 TEST_F(SysmonTest, WakesNobodyToPollIfSomebodyWaitsOrNobodyIsIdle) {
   Sysmon sysmon(&host, &clock, options);
   host.others_idle = true;
-  RunFor(&sysmon, 9 * kMs);
+  RunFor(&sysmon, 20 * kMs);
+  host.unpolled = true;
   host.others_idle = false;
   host.last_poll = clock.now;
   RunFor(&sysmon, 9 * kMs);
@@ -322,6 +388,7 @@ TEST_F(SysmonTest, TouchesNothingWhileTheWorldStops) {
 
 TEST_F(SysmonTest, PollsTheNetworkAndStartsOverdueTimers) {
   Sysmon sysmon(&host, &clock, options);
+  host.unpolled = true;
   host.last_poll = clock.now - 11 * kMs;
   host.next_timer = clock.now - 1;
   sysmon.Step();
@@ -448,8 +515,10 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
     const int before = host.looks.load();
     host.all_idle.store(false);
     sysmon.Wakeup();
-    ASSERT_TRUE(Within20s([&] { return host.looks.load() != before; }))
-        << "sysmon sleeps on, round " << i;
+    if (!Within20s([&] { return host.looks.load() != before; })) {
+      ADD_FAILURE() << "sysmon sleeps on, round " << i;
+      break;
+    }
     host.all_idle.store(true);
   }
   sysmon.Stop();
@@ -469,6 +538,7 @@ TEST(SysmonThreadTest, ASoonLookIsNeverMissed) {
    public:
     bool OthersIdle() override { return true; }
     int64_t LastPoll() override { return last_poll.load(); }
+    bool NetworkUnpolled() override { return last_poll.load() != 0; }
     void WakeToPoll() override { last_poll.store(0); }
     std::atomic<int64_t> last_poll{0};
   };
@@ -485,8 +555,10 @@ TEST(SysmonThreadTest, ASoonLookIsNeverMissed) {
     const int64_t now = NanoTime();
     host.last_poll.store(now);
     sysmon.LookSoon(now);
-    ASSERT_TRUE(Within20s([&] { return host.last_poll.load() == 0; }))
-        << "sysmon sleeps on, round " << i;
+    if (!Within20s([&] { return host.last_poll.load() == 0; })) {
+      ADD_FAILURE() << "sysmon sleeps on, round " << i;
+      break;
+    }
   }
   sysmon.Stop();
   thread.join();
