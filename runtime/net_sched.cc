@@ -20,10 +20,12 @@ absl::Status Sched::UseNetPoll() {
 // A goroutine of p has parked, the first to wait for the network. Usually p is
 // idle before anything comes; if it goes on, somebody else should wait.
 void Sched::NetWaiterCame() {
-  // relaxed: a figure for sysmon.
-  last_poll.store(NanoTime(), std::memory_order_relaxed);
+  const int64_t now = NanoTime();
+  last_poll.store(now);  // seq_cst: see Sysmon::next_look_
   if (idle_ps.Count() == 0) return;
   if (P* p = CurrentM()->p) p->wants_keeper = true;
+  // p may be about to run a goroutine for long, without a look at that.
+  sysmon->LookSoon(now);
 }
 
 // True: goroutines were put into p's ring. At most one M polls like this at once.
@@ -51,7 +53,7 @@ bool Sched::PollNetworkInto(P* p) {
   last_poll.store(now);  // seq_cst: see Sysmon::next_look_
   if (p->net_pace.Polled(n, now) || overflowed) {
     WakeForRing();
-  } else if (n != 0 && idle_ps.CountRelaxed() != 0) {
+  } else if (idle_ps.CountRelaxed() != 0 && (n > 1 || NetworkUnpolled())) {
     sysmon->LookSoon(now);
   }
   return n != 0;

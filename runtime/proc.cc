@@ -142,16 +142,23 @@ G* Sched::FindRunnable(M* m) {
     if (m->p->timers.MayBeDue()) m->p->timers.Check();
     if (G* g = std::exchange(m->picked, nullptr)) return Found(m, g);
     if (G* g = LocalOrGlobal(m)) return Found(m, g);
+    // Who was woken comes for what waits behind another goroutine: the network, if
+    // it goes on bringing something, must not keep it from that.
+    if (m->spinning) {
+      if (G* g = StealWork(m->p, nullptr)) return FoundElsewhere(m, g);
+    }
     if (ABSL_PREDICT_FALSE(net_waiters.load() != 0) && PollNetworkInto(m->p)) {
       continue;
     }
-    if (G* g = Spin(m)) {
-      // A time slice of its own, not the search's.
-      m->p->schedtick = m->p->schedtick + 1;
-      return Found(m, g);
-    }
+    if (G* g = Spin(m)) return FoundElsewhere(m, g);
     GoIdle(m);
   }
+}
+
+// It gets a time slice of its own, not the search's.
+G* Sched::FoundElsewhere(M* m, G* g) {
+  m->p->schedtick = m->p->schedtick + 1;
+  return Found(m, g);
 }
 
 // m has work again: if it was the last to spin, another must, should there be
@@ -331,6 +338,7 @@ void Sched::GoIdle(M* m) {
   if (!AnyWork() && !p->interrupt.load()) return;  // I3
   const int i = idle_ps.TakeAny(static_cast<uint32_t>(p->id));
   if (i < 0) return;  // whoever took the Ps sees the work
+  sysmon->Wakeup();
   AcquireP(m, allp[i]);
   m->p->wants_keeper = true;  // we do not come to KeepTime after all
   if (was_spinning) {

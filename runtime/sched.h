@@ -46,7 +46,8 @@
 //   The network is like a timer that is never due: while a goroutine waits for a
 //   descriptor, the keeper sleeps in epoll, for ever if need be. Who parks as the
 //   first (net_waiters, seq_cst) and goes on running others sees to a keeper as
-//   with T2. Busy Ps poll before they look for work elsewhere, sysmon every 10 ms.
+//   with T2; if it does not come to that, sysmon does. Busy Ps poll before they look
+//   for work elsewhere, sysmon every 10 ms if none is idle.
 //
 // Lock order: world (a goroutine lock), then mu, then trace.mu; the locks of the
 // queues, free lists, stack pools and trace buffers are leaves. Nothing is called
@@ -156,6 +157,7 @@ struct Sched {
   void ScheduleLoop(M* m);  // returns when m is to leave
   G* FindRunnable(M* m);
   G* Found(M* m, G* g);
+  G* FoundElsewhere(M* m, G* g);
   G* LocalOrGlobal(M* m);
   G* TakeGlobalBatch(P* p, int max);
   G* TakeSpilled(P* p, int max, bool newest);

@@ -120,18 +120,24 @@ int64_t Sysmon::Step() {
 // True: goroutines were made runnable.
 bool Sysmon::WatchPolls(int64_t now) {
   const int64_t last = host_->LastPoll();
+  const bool others_idle = host_->OthersIdle() && !host_->WorldStopping();
+  if (others_idle) last_idle_ = now;
   if (now - last < options_.unpolled_ns) {
-    // As long as polls are frequent, LookSoon need not wake sysmon.
-    next_help_ = last + options_.unpolled_ns;
+    // Where polls are frequent and now and then some processor is idle, LookSoon
+    // need not wake sysmon.
+    if (now - last_idle_ < options_.max_sleep_ns) {
+      next_help_ = last + options_.unpolled_ns;
+    }
     return false;
   }
   if (!host_->NetworkUnpolled()) return false;
-  next_help_ = now + options_.unpolled_ns;
-  if (host_->OthersIdle() && !host_->WorldStopping()) {
+  if (others_idle) {
     host_->WakeToPoll();
-    return false;
+    next_help_ = now + options_.unpolled_ns;
   }
-  return now - last > options_.max_sleep_ns && host_->PollNetwork();
+  // Whoever was woken may be kept from it.
+  const int64_t patience = (others_idle ? 2 : 1) * options_.max_sleep_ns;
+  return now - last > patience && host_->PollNetwork();
 }
 
 // All is idle: waits a little for whether it stays so, then sleeps deeply.
@@ -237,17 +243,15 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
   if (could_share) {
     next_help_ = std::min(next_help_, now + options_.unpolled_ns);
   }
-  if (!in_syscall) {
-    return (still && could_share && host_->WakeForLocalWork(proc)) ||
-           any_forced;
-  }
+  const bool woken = still && could_share && host_->WakeForLocalWork(proc);
+  if (!in_syscall) return woken || any_forced;
   // A goroutine that makes one short call after another is in one at most looks:
   // its slice ends here. Go: sysretake.
   if (overstays) return host_->RetakeSyscall(proc, sample.syscalltick);
   if (sample.syscalltick != seen->syscalltick) {
     seen->syscalltick = sample.syscalltick;
     seen->syscallwhen = now;
-    return false;  // retaken at the next look at the earliest
+    return woken;  // retaken at the next look at the earliest
   }
   if (!sample.has_local_work && others_idle &&
       now - seen->syscallwhen < options_.max_sleep_ns) {

@@ -17,12 +17,12 @@
 //   - A processor in a system call since the last look, min_sleep_ns ago or
 //     more, is retaken (RetakeSyscall), unless it has no work, others could take
 //     new work, and it has been there for less than max_sleep_ns.
-//   - A processor that has queued work and has not switched since the last look,
-//     while others are idle and none looks for work: one is woken
-//     (WakeForLocalWork).
+//   - A processor that runs or is in a system call, has queued work and has not
+//     switched since the last look, while others are idle and none looks for work:
+//     one is woken (WakeForLocalWork).
 //   - If somebody waits for the network, which was not polled for unpolled_ns while
-//     some processor is idle, one is woken to do it (WakeToPoll), and takes what is
-//     queued elsewhere; if none is idle, sysmon polls after max_sleep_ns.
+//     some processor is idle, one is woken to do it (WakeToPoll). If none is idle,
+//     sysmon polls after max_sleep_ns; if that has not helped, after twice as long.
 //   - A processor that runs and has neither switched, nor begun a slice or a system
 //     call, for stall_ns is reported (Stalled), once; also while the world is to
 //     stop.
@@ -31,9 +31,9 @@
 // Looks are min_sleep_ns apart; after 50 looks at which nothing was retaken the
 // distance doubles with each, up to max_sleep_ns; something retaken brings it
 // back to min_sleep_ns, and so does a Preempt that wants to be called again. None
-// is later than the end of a slice that has been seen to begin; than unpolled_ns
-// after the last if a processor has queued work while others are idle; or than
-// unpolled_ns after a poll that a look has seen, or that LookSoon was told of.
+// is later than the end of a slice that has been seen to begin, nor, while others
+// could help, than unpolled_ns after the last if a processor has queued work or the
+// network is unpolled, or than that after a poll that LookSoon was told of.
 //
 // Deep sleep. When all is idle (AllIdle) there is nothing to watch. After
 // idle_check_ns of it, WhenAllIdle is called, and then sysmon sleeps until
@@ -101,7 +101,7 @@ class SysmonHost {
   // True if somebody was woken.
   virtual bool WakeForLocalWork(int proc) = 0;
 
-  // When the network was last polled by somebody who did not sleep in it; seq_cst.
+  // When the network was last polled, or first waited for; seq_cst.
   virtual int64_t LastPoll() = 0;
   // Somebody waits for the network, and nobody sleeps in it for all.
   virtual bool NetworkUnpolled() = 0;
@@ -159,9 +159,9 @@ class Sysmon {
     if (asleep_.load()) WakeSlow();
   }
 
-  // Somebody has polled the network at `now`, has stored that (LastPoll) and may be
-  // long in coming back to it while others are idle: looks within unpolled_ns. One
-  // load if it does anyway.
+  // Somebody has stored `now` as LastPoll, and may be long in coming back to the
+  // network or to what is queued, while others are idle: looks within unpolled_ns.
+  // One load if it does anyway.
   void LookSoon(int64_t now) {
     // seq_cst: see next_look_.
     if (next_look_.load() > now + options_.unpolled_ns) note_.WakeupIfClear();
@@ -212,6 +212,7 @@ class Sysmon {
   bool watching_ = false;       // asleep_ was set in this period
   int64_t next_slice_end_ = 0;  // of this look
   int64_t next_help_ = 0;       // of this look, for what others could take
+  int64_t last_idle_ = 0;       // the last look that saw somebody who could
   int64_t next_stall_ = 0;      // of this look
   int64_t last_trace_;
   int64_t last_periodic_;

@@ -133,8 +133,8 @@ TEST_F(SysmonTest, AnEndlessSliceIsNoReasonToLook) {
     ASSERT_GE(wait, options.min_sleep_ns);
     clock.now += wait;
   }
-  EXPECT_EQ(host.log.size(), static_cast<size_t>(host.Count("periodic") +
-                                                 host.Count("trace")));
+  EXPECT_EQ(host.log.size(),
+            static_cast<size_t>(host.Count("periodic") + host.Count("trace")));
 }
 
 TEST_F(SysmonTest, LooksAtTheEndOfASliceAndSoonAgainWhenTheHostForces) {
@@ -294,6 +294,19 @@ TEST_F(SysmonTest, LooksEachMillisecondAtWorkThatOthersCouldTake) {
   EXPECT_EQ(host.Count("wake 1"), 1);
 }
 
+// One system call after the other, none long: not retaken.
+TEST_F(SysmonTest, WakesForLocalWorkBehindSystemCalls) {
+  Sysmon sysmon(&host, &clock, options);
+  host.others_idle = true;
+  host.procs[0] = {SysmonHost::ProcStatus::kSyscall, 0, 7, 5, true};
+  sysmon.Step();
+  EXPECT_EQ(host.Count("wake 0"), 0);
+  host.procs[0].syscalltick++;
+  sysmon.Step();
+  EXPECT_EQ(host.Count("wake 0"), 1);
+  EXPECT_EQ(host.Count("retake 0"), 0);
+}
+
 TEST_F(SysmonTest, LooksEachMillisecondAtASyscallWithWorkThatOthersCouldTake) {
   Sysmon sysmon(&host, &clock, options);
   host.others_idle = true;
@@ -308,6 +321,7 @@ TEST_F(SysmonTest, LooksEachMillisecondAtASyscallWithWorkThatOthersCouldTake) {
 // was left alone with a batch need not wake sysmon for each.
 TEST_F(SysmonTest, LooksEachMillisecondWhileTheNetworkIsPolledByAnybody) {
   Sysmon sysmon(&host, &clock, options);
+  host.others_idle = true;
   LooksEachMillisecond(&sysmon, &host, &clock,
                        [&] { host.last_poll = clock.now; });
   EXPECT_TRUE(host.Count("wake to poll") == 0 && host.Count("poll") == 0);
@@ -330,6 +344,19 @@ TEST_F(SysmonTest, WakesAMillisecondAfterAPollWhoeverSwitches) {
   EXPECT_EQ(host.Count("wake to poll"), 1);
 }
 
+// But not if nobody is idle at any of many looks.
+TEST_F(SysmonTest, BacksOffWhenPollsAreFrequentAndAllAreBusy) {
+  Sysmon sysmon(&host, &clock, options);
+  host.unpolled = true;
+  int looks = 0;
+  for (const int64_t end = clock.now + 1000 * kMs; clock.now < end; ++looks) {
+    host.last_poll = clock.now;
+    for (auto& p : host.procs) p.schedtick++, p.switches++;
+    clock.now += sysmon.Step();
+  }
+  EXPECT_LT(looks, 200);
+}
+
 // It may have been so for longer than sysmon waits until it polls itself.
 TEST_F(SysmonTest, AnIdleOneIsWokenHoweverLongNobodyHasPolled) {
   Sysmon sysmon(&host, &clock, options);
@@ -337,10 +364,13 @@ TEST_F(SysmonTest, AnIdleOneIsWokenHoweverLongNobodyHasPolled) {
   host.log.clear();
   host.unpolled = true;
   host.others_idle = true;
-  host.last_poll = clock.now - 50 * kMs;
+  host.last_poll = clock.now - 15 * kMs;
   EXPECT_EQ(sysmon.Step(), kMs);
   EXPECT_EQ(host.Count("wake to poll"), 1);
   EXPECT_EQ(host.Count("poll"), 0);
+  clock.now += 6 * kMs;
+  sysmon.Step();  // who was woken has not come
+  EXPECT_EQ(host.Count("poll"), 1);
 }
 
 TEST_F(SysmonTest, WakesNobodyToPollIfSomebodyWaitsOrNobodyIsIdle) {
