@@ -77,6 +77,7 @@ struct M {
   std::atomic<MState> state{MState::kActive};
   std::atomic<M*> idle_link{nullptr};  // Sched::idle_ms
   int32_t tid = 0;
+  int64_t switched_out = 0;                   // when last asked (net_sched.cc)
   std::unique_ptr<TraceStream> trace_stream;  // Sched::mu; made when needed
 };
 

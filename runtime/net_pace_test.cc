@@ -1,6 +1,7 @@
 #include "runtime/net_pace.h"
 
 #include <cstdint>
+#include <utility>
 
 #include "gtest/gtest.h"
 
@@ -18,14 +19,17 @@ class Busy {
   bool Looks(int times, int n, int64_t ns) {
     bool wake = false;
     for (int i = 0; i < times; ++i) {
-      wake = pace_.Polled(n, now_);
+      wake = pace_.Polled(n, now_, [this] {
+        ++asked_;
+        return std::exchange(switched_out_, false);
+      });
       now_ += n * ns;
     }
     return wake;
   }
   // The P finds nothing, and idles.
   void Idles(int64_t ns) {
-    EXPECT_FALSE(pace_.Polled(0, now_));
+    EXPECT_FALSE(pace_.Polled(0, now_, [] { return false; }));
     now_ += ns;
   }
   // As well, but it has not looked.
@@ -33,10 +37,15 @@ class Busy {
     pace_.Idles();
     now_ += ns;
   }
+  // The kernel takes its core away.
+  void IsSwitchedOut() { switched_out_ = true; }
+  int Asked() const { return asked_; }
 
  private:
   NetPace pace_;
   int64_t now_ = 1;
+  bool switched_out_ = false;
+  int asked_ = 0;
 };
 
 TEST(NetPaceTest, OneNeedsNoHelp) {
@@ -56,6 +65,28 @@ TEST(NetPaceTest, AFewShortOnesAreNotShared) {
   EXPECT_FALSE(p.Looks(1, 4, 10 * kMicro));
   EXPECT_TRUE(p.Looks(1, 8, 10 * kMicro));
   EXPECT_TRUE(p.Looks(1, 128, 10 * kMicro));
+}
+
+TEST(NetPaceTest, WhereCoresAreScarceOnlyManyAreShared) {
+  Busy p;
+  p.Looks(100, 4, 10 * kMicro);
+  EXPECT_TRUE(p.Looks(1, 10, 10 * kMicro));
+  p.IsSwitchedOut();
+  EXPECT_FALSE(p.Looks(1, 10, 10 * kMicro));
+  EXPECT_TRUE(p.Looks(1, 60, 10 * kMicro));
+  EXPECT_FALSE(p.Looks(50, 10, 10 * kMicro));
+  EXPECT_TRUE(p.Looks(60, 10, 10 * kMicro));  // 10 ms later
+}
+
+TEST(NetPaceTest, TheKernelIsAskedOnlyWhenItMatters) {
+  Busy p;
+  p.Looks(100, 4, 10 * kMicro);
+  const int learning = p.Asked();
+  p.Looks(100, 4, 10 * kMicro);
+  EXPECT_EQ(p.Asked(), learning);
+  p.IsSwitchedOut();
+  p.Looks(50, 10, 10 * kMicro);
+  EXPECT_EQ(p.Asked(), learning + 1);
 }
 
 TEST(NetPaceTest, LongOnesAreShared) {

@@ -1,4 +1,8 @@
 // The network poller in the schedule loop. Go: findRunnable, injectglist.
+#include <sys/resource.h>
+
+#include <utility>
+
 #include "base/clock.h"
 #include "runtime/latency.h"
 #include "runtime/netpoll.h"
@@ -7,6 +11,16 @@
 
 namespace mpg {
 namespace internal {
+namespace {
+
+// The kernel has taken the core from m's thread, this one, since the last call.
+bool SwitchedOut(M* m) {
+  rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nivcsw != std::exchange(m->switched_out, usage.ru_nivcsw);
+}
+
+}  // namespace
 
 // The keeper has to sleep in epoll from now on.
 absl::Status Sched::UseNetPoll() {
@@ -51,7 +65,9 @@ bool Sched::PollNetworkInto(P* p) {
   p->net_ready.Add(static_cast<uint64_t>(n));
   const int64_t now = NanoTime();
   last_poll.store(now);  // seq_cst: see Sysmon::next_look_
-  if (p->net_pace.Polled(n, now) || overflowed) {
+  const bool shared =
+      p->net_pace.Polled(n, now, [p] { return SwitchedOut(p->m); });
+  if (shared || overflowed) {
     WakeForRing();
   } else if (idle_ps.CountRelaxed() != 0 && (n > 1 || NetworkUnpolled())) {
     sysmon->LookSoon(now);

@@ -76,11 +76,7 @@ class SchedHost final : public SysmonHost {
         ns);
   }
   void SettleStalls() override { s_->stall_reporter.Settle(); }
-  bool WakeForLocalWork(int) override {
-    if (s_->idle_ps.Count() == 0) return false;
-    s_->WakeP();
-    return true;
-  }
+  void WakeForLocalWork(int) override { s_->WakeP(); }
   int64_t LastPoll() override { return s_->last_poll.load(); }
   bool NetworkUnpolled() override { return s_->NetworkUnpolled(); }
   bool PollNetwork() override { return s_->PollNetworkForeign(); }

@@ -22,7 +22,7 @@ class QuietHost : public SysmonHost {
   bool RetakeSyscall(int, uint32_t) override { return false; }
   bool Stalled(int, const ProcSample&, int64_t) override { return true; }
   void SettleStalls() override {}
-  bool WakeForLocalWork(int) override { return false; }
+  void WakeForLocalWork(int) override {}
   int64_t LastPoll() override { return 0; }
   bool NetworkUnpolled() override { return false; }
   bool PollNetwork() override { return false; }

@@ -54,10 +54,12 @@ void Sysmon::Run() {
   // The default slack of 50 us is more than the sleep.
   prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
   while (!stop_.load()) {
+    int64_t sleep = Step();
     // seq_cst, as the next: see next_look_.
-    next_look_.store(kForever);
-    const int64_t sleep = Step();
     next_look_.store(clock_->Now() + sleep);
+    if (host_->LastPoll() != last_poll_) {
+      sleep = std::min(sleep, options_.unpolled_ns);
+    }
     if (sleep > 0 && !stop_.load()) clock_->Sleep(&note_, sleep);
     // A signal that comes between the two is seen by the next Step's loads, or
     // (a Stop) above.
@@ -119,7 +121,7 @@ int64_t Sysmon::Step() {
 
 // True: goroutines were made runnable.
 bool Sysmon::WatchPolls(int64_t now) {
-  const int64_t last = host_->LastPoll();
+  const int64_t last = last_poll_ = host_->LastPoll();
   const bool others_idle = host_->OthersIdle() && !host_->WorldStopping();
   if (others_idle) last_idle_ = now;
   if (now - last < options_.unpolled_ns) {
@@ -178,7 +180,8 @@ void Sysmon::DeepSleep(int64_t now) {
     if (ns > 0) clock_->Sleep(&note_, ns);
   }
   if (host_->AllIdle()) return;
-  // Somebody has started: look closely again. Go: sysmon after sysmonwait.
+  // Somebody has started: look closely again, unless it was a short rest. Go: always.
+  if (clock_->Now() - now < options_.max_sleep_ns) return;
   quiet_looks_ = 0;
   delay_ns_ = options_.min_sleep_ns;
 }
@@ -243,15 +246,15 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
   if (could_share) {
     next_help_ = std::min(next_help_, now + options_.unpolled_ns);
   }
-  const bool woken = still && could_share && host_->WakeForLocalWork(proc);
-  if (!in_syscall) return woken || any_forced;
+  if (still && could_share) host_->WakeForLocalWork(proc);
+  if (!in_syscall) return any_forced;
   // A goroutine that makes one short call after another is in one at most looks:
   // its slice ends here. Go: sysretake.
   if (overstays) return host_->RetakeSyscall(proc, sample.syscalltick);
   if (sample.syscalltick != seen->syscalltick) {
     seen->syscalltick = sample.syscalltick;
     seen->syscallwhen = now;
-    return woken;  // retaken at the next look at the earliest
+    return false;  // retaken at the next look at the earliest
   }
   if (!sample.has_local_work && others_idle &&
       now - seen->syscallwhen < options_.max_sleep_ns) {

@@ -30,7 +30,8 @@
 //     time.
 // Looks are min_sleep_ns apart; after 50 looks at which nothing was retaken the
 // distance doubles with each, up to max_sleep_ns; something retaken brings it
-// back to min_sleep_ns, and so does a Preempt that wants to be called again. None
+// back to min_sleep_ns, as does a Preempt that wants to be called again, or a deep
+// sleep of max_sleep_ns. (A look costs some 20 us where cores are scarce.) None
 // is later than the end of a slice that has been seen to begin, nor, while others
 // could help, than unpolled_ns after the last if a processor has queued work or the
 // network is unpolled, or than that after a poll that LookSoon was told of.
@@ -98,8 +99,7 @@ class SysmonHost {
   virtual bool Stalled(int proc, const ProcSample& sample, int64_t ns) = 0;
   // At each look, if there is a stall_ns.
   virtual void SettleStalls() = 0;
-  // True if somebody was woken.
-  virtual bool WakeForLocalWork(int proc) = 0;
+  virtual void WakeForLocalWork(int proc) = 0;
 
   // When the network was last polled, or first waited for; seq_cst.
   virtual int64_t LastPoll() = 0;
@@ -211,17 +211,17 @@ class Sysmon {
   int64_t next_idle_call_ = 0;  // of WhenAllIdle, in this period
   bool watching_ = false;       // asleep_ was set in this period
   int64_t next_slice_end_ = 0;  // of this look
+  int64_t last_poll_ = 0;       // that of the host at the last look
   int64_t next_help_ = 0;       // of this look, for what others could take
   int64_t last_idle_ = 0;       // the last look that saw somebody who could
   int64_t next_stall_ = 0;      // of this look
   int64_t last_trace_;
   int64_t last_periodic_;
 
-  // When the next look begins; INT64_MAX during a look, which may already have seen
-  // what has changed since. Whoever calls LookSoon has stored LastPoll before, all
-  // seq_cst: either it reads what was stored here before a look, which then sees the
-  // poll; or it reads what is stored in that look or later, and sysmon does not sleep
-  // for long.
+  // When the next look begins; stored after the look before, and then LastPoll is read
+  // again. Whoever calls LookSoon has stored LastPoll before it reads this, all four
+  // seq_cst: either it reads what was stored here last, or sysmon sees the poll and
+  // does not sleep for long. Not stored for deep sleep, where Wakeup is called.
   std::atomic<int64_t> next_look_{0};
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stop_{false};

@@ -1,6 +1,7 @@
 #include "sysmon/sysmon.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <string>
 #include <thread>
@@ -24,7 +25,9 @@ class FakeClock final : public SysmonClock {
   void Sleep(Note*, int64_t ns) override {
     slept.push_back(ns);
     if (ns != kForever) now += ns;
+    on_sleep();
   }
+  std::function<void()> on_sleep = [] {};
   int64_t now = 1000 * kMs;
   std::vector<int64_t> slept;
 };
@@ -57,10 +60,7 @@ class FakeHost final : public SysmonHost {
   int64_t stalled_for = 0;
   bool stall_told = true;
   int settled = 0;
-  bool WakeForLocalWork(int proc) override {
-    Log("wake", proc);
-    return true;
-  }
+  void WakeForLocalWork(int proc) override { Log("wake", proc); }
   int64_t LastPoll() override { return last_poll; }
   bool NetworkUnpolled() override { return unpolled; }
   bool PollNetwork() override {
@@ -248,10 +248,9 @@ TEST_F(SysmonTest, BacksOffFrom20UsTo10MsAndComesBackWhenItRetook) {
   EXPECT_EQ(sysmon.Step(), 40 * kUs);
   for (int i = 0; i < 20; ++i) sysmon.Step();
   EXPECT_EQ(sysmon.Step(), 10 * kMs);
-  host.others_idle = true;
-  host.procs[0].has_local_work = true;
+  host.procs[0].status = SysmonHost::ProcStatus::kSyscall;
   EXPECT_EQ(sysmon.Step(), 20 * kUs);
-  EXPECT_EQ(host.Count("wake 0"), 1);
+  EXPECT_EQ(host.Count("retake 0"), 1);
 }
 
 TEST_F(SysmonTest, WakesForLocalWorkOnlyIfTheProcHasNotSwitched) {
@@ -449,6 +448,27 @@ TEST_F(SysmonTest, IdleIsCheckedOnceAndThenSleptThroughForEver) {
   clock.now += options.idle_check_ns;
   sysmon.Step();
   EXPECT_EQ(host.Count("idle"), 2);
+}
+
+// Looks closely after a long deep sleep, goes on as before after a short one.
+TEST_F(SysmonTest, AShortRestIsNoReasonToLookClosely) {
+  Sysmon sysmon(&host, &clock, options);
+  for (const int64_t rest : {9 * kMs, 10 * kMs}) {
+    host.all_idle = false;
+    for (int i = 0; i < 100; ++i) {
+      for (auto& p : host.procs) p.schedtick++;
+      sysmon.Step();
+    }
+    host.all_idle = true;
+    host.idle_again = rest;
+    sysmon.Step();
+    clock.now += options.idle_check_ns;
+    clock.on_sleep = [&] { host.all_idle = false; };
+    sysmon.Step();
+    clock.on_sleep = [] {};
+    EXPECT_EQ(clock.slept.back(), rest);
+    EXPECT_EQ(sysmon.Step(), rest < 10 * kMs ? 10 * kMs : 20 * kUs);
+  }
 }
 
 TEST_F(SysmonTest, IdleIsCheckedAgainWhenTheHostAsksForIt) {
