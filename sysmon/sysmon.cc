@@ -180,10 +180,9 @@ void Sysmon::DeepSleep(int64_t now) {
     if (ns > 0) clock_->Sleep(&note_, ns);
   }
   if (host_->AllIdle()) return;
-  // Somebody has started: look closely again, unless it was a short rest. Go: always.
-  if (clock_->Now() - now < options_.max_sleep_ns) return;
-  quiet_looks_ = 0;
+  // Somebody has started: look closely again. Go: sysmon after sysmonwait.
   delay_ns_ = options_.min_sleep_ns;
+  if (clock_->Now() - now >= options_.max_sleep_ns) quiet_looks_ = 0;
 }
 
 void Sysmon::WatchStalls(int64_t now) {

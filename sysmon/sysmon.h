@@ -30,8 +30,9 @@
 //     time.
 // Looks are min_sleep_ns apart; after 50 looks at which nothing was retaken the
 // distance doubles with each, up to max_sleep_ns; something retaken brings it
-// back to min_sleep_ns, as does a Preempt that wants to be called again, or a deep
-// sleep of max_sleep_ns. (A look costs some 20 us where cores are scarce.) None
+// back to min_sleep_ns, as does a Preempt that wants to be called again or a deep
+// sleep. After one of less than max_sleep_ns it doubles at once: a look costs some
+// 20 us where cores are scarce. None
 // is later than the end of a slice that has been seen to begin, nor, while others
 // could help, than unpolled_ns after the last if a processor has queued work or the
 // network is unpolled, or than that after a poll that LookSoon was told of.

@@ -450,8 +450,7 @@ TEST_F(SysmonTest, IdleIsCheckedOnceAndThenSleptThroughForEver) {
   EXPECT_EQ(host.Count("idle"), 2);
 }
 
-// Looks closely after a long deep sleep, goes on as before after a short one.
-TEST_F(SysmonTest, AShortRestIsNoReasonToLookClosely) {
+TEST_F(SysmonTest, AfterAShortDeepSleepTheDistanceDoublesAtOnce) {
   Sysmon sysmon(&host, &clock, options);
   for (const int64_t rest : {9 * kMs, 10 * kMs}) {
     host.all_idle = false;
@@ -467,7 +466,8 @@ TEST_F(SysmonTest, AShortRestIsNoReasonToLookClosely) {
     sysmon.Step();
     clock.on_sleep = [] {};
     EXPECT_EQ(clock.slept.back(), rest);
-    EXPECT_EQ(sysmon.Step(), rest < 10 * kMs ? 10 * kMs : 20 * kUs);
+    EXPECT_EQ(sysmon.Step(), rest < 10 * kMs ? 40 * kUs : 20 * kUs);
+    EXPECT_EQ(sysmon.Step(), rest < 10 * kMs ? 80 * kUs : 20 * kUs);
   }
 }
 
@@ -557,6 +557,7 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
   Host host;
   SysmonOptions options;
   options.idle_check_ns = 1;  // to sleep at once
+  options.max_sleep_ns = 100 * kUs;
   Sysmon sysmon(&host, RealSysmonClock(), options);
   std::thread thread([&] { sysmon.Run(); });
   FastRand rand(NextSeed());
