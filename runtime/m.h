@@ -77,7 +77,11 @@ struct M {
   std::atomic<MState> state{MState::kActive};
   std::atomic<M*> idle_link{nullptr};  // Sched::idle_ms
   int32_t tid = 0;
-  int64_t switched_out = 0;                   // when last asked (net_sched.cc)
+  // How often the kernel has taken its core away, as it was last asked (net_sched.cc).
+  struct SwitchedOut {
+    int64_t times = 0;
+    int64_t at = 0;
+  } switched_out;
   std::unique_ptr<TraceStream> trace_stream;  // Sched::mu; made when needed
 };
 

@@ -106,6 +106,15 @@ TEST(NetPaceTest, AVeryLongOneIsRememberedForAWhile) {
   EXPECT_FALSE(p.Looks(3, 2, 10 * kMicro));
 }
 
+TEST(NetPaceTest, AnInterruptionByTheKernelIsNotAVeryLongOne) {
+  Busy p;
+  p.Looks(100, 4, 10 * kMicro);
+  p.Looks(1, 4, 1'000 * kMicro);
+  p.IsSwitchedOut();
+  EXPECT_FALSE(p.Looks(1, 2, 10 * kMicro));
+  EXPECT_FALSE(p.Looks(NetPace::kWaryLooks, 2, 10 * kMicro));
+}
+
 // Seconds that the kernel ran something else do not make the average useless.
 TEST(NetPaceTest, AnInterruptionIsForgotten) {
   Busy p;

@@ -13,11 +13,14 @@ namespace mpg {
 namespace internal {
 namespace {
 
-// The kernel has taken the core from m's thread, this one, since the last call.
-bool SwitchedOut(M* m) {
+// The kernel has taken the core from m's thread, this one, since the last call, which
+// was not long ago.
+bool SwitchedOut(M* m, int64_t now) {
   rusage usage;
   getrusage(RUSAGE_THREAD, &usage);
-  return usage.ru_nivcsw != std::exchange(m->switched_out, usage.ru_nivcsw);
+  const auto last =
+      std::exchange(m->switched_out, M::SwitchedOut{usage.ru_nivcsw, now});
+  return usage.ru_nivcsw != last.times && now - last.at < NetPace::kScarceForNs;
 }
 
 }  // namespace
@@ -37,9 +40,10 @@ void Sched::NetWaiterCame() {
   const int64_t now = NanoTime();
   last_poll.store(now);  // seq_cst: see Sysmon::next_look_
   if (idle_ps.Count() == 0) return;
-  if (P* p = CurrentM()->p) p->wants_keeper = true;
-  // p may be about to run a goroutine for long, without a look at that.
-  sysmon->LookSoon(now);
+  M* const m = CurrentM();
+  if (P* p = m->p) p->wants_keeper = true;
+  // A goroutine may run for long before that is looked at.
+  if (m->curg.Get() != &m->g0) sysmon->LookSoon(now);
 }
 
 // True: goroutines were put into p's ring. At most one M polls like this at once.
@@ -66,7 +70,7 @@ bool Sched::PollNetworkInto(P* p) {
   const int64_t now = NanoTime();
   last_poll.store(now);  // seq_cst: see Sysmon::next_look_
   const bool shared =
-      p->net_pace.Polled(n, now, [p] { return SwitchedOut(p->m); });
+      p->net_pace.Polled(n, now, [&] { return SwitchedOut(p->m, now); });
   if (shared || overflowed) {
     WakeForRing();
   } else if (idle_ps.CountRelaxed() != 0 && (n > 1 || NetworkUnpolled())) {

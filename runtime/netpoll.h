@@ -4,7 +4,7 @@
 // Who asks it (all but the first without blocking):
 //  - the M that keeps the time (Sched::KeepTime), which sleeps in the epoll set
 //    of its Sched: that holds the process's set and an eventfd to wake the keeper;
-//  - an M that has nothing to run, before it looks elsewhere;
+//  - an M that has nothing to run, before it looks elsewhere (a woken one: after);
 //  - sysmon, if nobody has for 10 ms (it wakes an idle P for that after 1 ms); and
 //    whoever starts the world.
 #ifndef MPG_RUNTIME_NETPOLL_H_

@@ -47,7 +47,8 @@
 //   descriptor, the keeper sleeps in epoll, for ever if need be. Who parks as the
 //   first (net_waiters, seq_cst) and goes on running others sees to a keeper as
 //   with T2; if it does not come to that, sysmon does. Busy Ps poll before they look
-//   for work elsewhere, sysmon every 10 ms if none is idle.
+//   for work elsewhere, sysmon every 10 ms if none is idle. Who was woken to spin
+//   steals first; then Found sees to a keeper.
 //
 // Lock order: world (a goroutine lock), then mu, then trace.mu; the locks of the
 // queues, free lists, stack pools and trace buffers are leaves. Nothing is called

@@ -57,8 +57,10 @@ void Sysmon::Run() {
     int64_t sleep = Step();
     // seq_cst, as the next: see next_look_.
     next_look_.store(clock_->Now() + sleep);
-    if (host_->LastPoll() != last_poll_) {
-      sleep = std::min(sleep, options_.unpolled_ns);
+    if (sleep > options_.unpolled_ns && host_->LastPoll() != last_poll_ &&
+        host_->OthersIdle()) {
+      sleep = options_.unpolled_ns;
+      next_look_.store(clock_->Now() + sleep);
     }
     if (sleep > 0 && !stop_.load()) clock_->Sleep(&note_, sleep);
     // A signal that comes between the two is seen by the next Step's loads, or
@@ -112,7 +114,9 @@ int64_t Sysmon::Step() {
   if (retaken) {
     quiet_looks_ = 0;
     delay_ns_ = options_.min_sleep_ns;
-  } else if (++quiet_looks_ > kQuietLooks) {
+  } else if (quiet_looks_ < kQuietLooks) {
+    ++quiet_looks_;
+  } else {
     delay_ns_ = std::min(delay_ns_ * 2, options_.max_sleep_ns);
   }
   const int64_t next = std::min({next_slice_end_, next_stall_, next_help_});
@@ -156,8 +160,10 @@ int64_t Sysmon::StepIdle(int64_t now) {
   // Should it not stay so, LookSoon need not wake sysmon.
   if (left > 0) return std::min(left, options_.unpolled_ns);
   // Before the host looks: whoever starts after its look is noticed above.
-  watching_ = true;
-  asleep_.store(true);
+  if (!watching_) {
+    watching_ = true;
+    asleep_.store(true);
+  }
   if (now >= next_idle_call_) {
     const int64_t again = host_->WhenAllIdle(now - idle_since_);
     next_idle_call_ = again == kForever ? kForever : now + again;
@@ -182,7 +188,7 @@ void Sysmon::DeepSleep(int64_t now) {
   if (host_->AllIdle()) return;
   // Somebody has started: look closely again. Go: sysmon after sysmonwait.
   delay_ns_ = options_.min_sleep_ns;
-  if (clock_->Now() - now >= options_.max_sleep_ns) quiet_looks_ = 0;
+  if (clock_->Now() - idle_since_ >= options_.max_sleep_ns) quiet_looks_ = 0;
 }
 
 void Sysmon::WatchStalls(int64_t now) {
@@ -245,21 +251,24 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
   if (could_share) {
     next_help_ = std::min(next_help_, now + options_.unpolled_ns);
   }
-  if (still && could_share) host_->WakeForLocalWork(proc);
-  if (!in_syscall) return any_forced;
   // A goroutine that makes one short call after another is in one at most looks:
   // its slice ends here. Go: sysretake.
-  if (overstays) return host_->RetakeSyscall(proc, sample.syscalltick);
+  if (in_syscall && (overstays || LongCall(sample, seen, others_idle, now))) {
+    return host_->RetakeSyscall(proc, sample.syscalltick);
+  }
+  if (still && could_share) host_->WakeForLocalWork(proc);
+  return any_forced;
+}
+
+bool Sysmon::LongCall(const SysmonHost::ProcSample& sample, Seen* seen,
+                      bool others_idle, int64_t now) const {
   if (sample.syscalltick != seen->syscalltick) {
     seen->syscalltick = sample.syscalltick;
     seen->syscallwhen = now;
-    return false;  // retaken at the next look at the earliest
+    return false;  // at the next look at the earliest
   }
-  if (!sample.has_local_work && others_idle &&
-      now - seen->syscallwhen < options_.max_sleep_ns) {
-    return false;
-  }
-  return host_->RetakeSyscall(proc, sample.syscalltick);
+  return sample.has_local_work || !others_idle ||
+         now - seen->syscallwhen >= options_.max_sleep_ns;
 }
 
 }  // namespace mpg

@@ -14,15 +14,15 @@
 // Policy, each look (Step):
 //   - A processor that runs under one schedtick for a time slice is asked to
 //     give way (Preempt); if it is in a system call then, it is retaken.
-//   - A processor in a system call since the last look, min_sleep_ns ago or
-//     more, is retaken (RetakeSyscall), unless it has no work, others could take
-//     new work, and it has been there for less than max_sleep_ns.
+//   - A processor in a system call since the last look is retaken (RetakeSyscall),
+//     unless it has no work, others could take new work, and it has been there for
+//     less than max_sleep_ns.
 //   - A processor that runs or is in a system call, has queued work and has not
 //     switched since the last look, while others are idle and none looks for work:
 //     one is woken (WakeForLocalWork).
 //   - If somebody waits for the network, which was not polled for unpolled_ns while
 //     some processor is idle, one is woken to do it (WakeToPoll). If none is idle,
-//     sysmon polls after max_sleep_ns; if that has not helped, after twice as long.
+//     sysmon polls after max_sleep_ns; if who was woken has not, after twice as long.
 //   - A processor that runs and has neither switched, nor begun a slice or a system
 //     call, for stall_ns is reported (Stalled), once; also while the world is to
 //     stop.
@@ -31,8 +31,8 @@
 // Looks are min_sleep_ns apart; after 50 looks at which nothing was retaken the
 // distance doubles with each, up to max_sleep_ns; something retaken brings it
 // back to min_sleep_ns, as does a Preempt that wants to be called again or a deep
-// sleep. After one of less than max_sleep_ns it doubles at once: a look costs some
-// 20 us where cores are scarce. None
+// sleep. After less than max_sleep_ns without work it doubles at once: a look costs
+// some 20 us where cores are scarce. None
 // is later than the end of a slice that has been seen to begin, nor, while others
 // could help, than unpolled_ns after the last if a processor has queued work or the
 // network is unpolled, or than that after a poll that LookSoon was told of.
@@ -198,6 +198,8 @@ class Sysmon {
   bool WatchPolls(int64_t now);
   bool RetakeProc(int proc, const SysmonHost::ProcSample& sample, Seen* seen,
                   int64_t now);
+  bool LongCall(const SysmonHost::ProcSample& sample, Seen* seen,
+                bool others_idle, int64_t now) const;
 
   SysmonHost* const host_;
   SysmonClock* const clock_;
@@ -222,7 +224,8 @@ class Sysmon {
   // When the next look begins; stored after the look before, and then LastPoll is read
   // again. Whoever calls LookSoon has stored LastPoll before it reads this, all four
   // seq_cst: either it reads what was stored here last, or sysmon sees the poll and
-  // does not sleep for long. Not stored for deep sleep, where Wakeup is called.
+  // does not sleep for long, if somebody is still idle. (Who idles after that looks at
+  // all queues, and keeps the time.) Not stored for deep sleep, where Wakeup is called.
   std::atomic<int64_t> next_look_{0};
   std::atomic<bool> asleep_{false};
   std::atomic<bool> stop_{false};

@@ -68,7 +68,11 @@ class FakeHost final : public SysmonHost {
     return false;
   }
   void WakeToPoll() override { log.push_back("wake to poll"); }
-  int64_t NextTimer() override { return next_timer; }
+  int64_t NextTimer() override {
+    during_look();
+    return next_timer;
+  }
+  std::function<void()> during_look = [] {};
   void StartForTimer() override { log.push_back("timer"); }
   int64_t WhenAllIdle(int64_t idle_ns) override {
     log.push_back("idle");
@@ -387,13 +391,34 @@ TEST_F(SysmonTest, WakesNobodyToPollIfSomebodyWaitsOrNobodyIsIdle) {
   EXPECT_EQ(host.Count("wake to poll"), 0);
 }
 
+TEST_F(SysmonTest, APollDuringALookShortensTheSleepIfSomebodyIsIdle) {
+  for (const bool idle : {false, true}) {
+    options.min_sleep_ns = options.max_sleep_ns = 1'000'000 * kMs;
+    Sysmon sysmon(&host, &clock, options);
+    host.others_idle = idle;
+    host.during_look = [&] {
+      host.last_poll = clock.now;
+      sysmon.LookSoon(clock.now);
+    };
+    clock.on_sleep = [&] { sysmon.Stop(); };
+    clock.slept.clear();
+    sysmon.Run();
+    ASSERT_EQ(clock.slept.size(), 1u);
+    EXPECT_EQ(clock.slept[0], idle ? kMs : 10 * kMs);
+    clock.now += kMs;
+  }
+}
+
 TEST_F(SysmonTest, RetakesASyscallWithWorkAtTheSecondLook) {
   Sysmon sysmon(&host, &clock, options);
   host.procs[0] = {SysmonHost::ProcStatus::kSyscall, 0, 0, 5, true};
+  host.others_idle = true;
   sysmon.Step();
   EXPECT_EQ(host.Count("retake 0"), 0);
+  host.log.clear();
   sysmon.Step();
   EXPECT_EQ(host.Count("retake 0"), 1);
+  EXPECT_EQ(host.Count("wake 0"), 0);  // whoever takes over the P is enough
 }
 
 TEST_F(SysmonTest, LeavesASyscallWithoutWorkFor10MsIfOthersAreIdle) {
@@ -452,7 +477,7 @@ TEST_F(SysmonTest, IdleIsCheckedOnceAndThenSleptThroughForEver) {
 
 TEST_F(SysmonTest, AfterAShortDeepSleepTheDistanceDoublesAtOnce) {
   Sysmon sysmon(&host, &clock, options);
-  for (const int64_t rest : {9 * kMs, 10 * kMs}) {
+  for (const int64_t rest : {7 * kMs, 8 * kMs}) {  // and idle_check_ns
     host.all_idle = false;
     for (int i = 0; i < 100; ++i) {
       for (auto& p : host.procs) p.schedtick++;
@@ -466,8 +491,8 @@ TEST_F(SysmonTest, AfterAShortDeepSleepTheDistanceDoublesAtOnce) {
     sysmon.Step();
     clock.on_sleep = [] {};
     EXPECT_EQ(clock.slept.back(), rest);
-    EXPECT_EQ(sysmon.Step(), rest < 10 * kMs ? 40 * kUs : 20 * kUs);
-    EXPECT_EQ(sysmon.Step(), rest < 10 * kMs ? 80 * kUs : 20 * kUs);
+    EXPECT_EQ(sysmon.Step(), rest < 8 * kMs ? 40 * kUs : 20 * kUs);
+    EXPECT_EQ(sysmon.Step(), rest < 8 * kMs ? 80 * kUs : 20 * kUs);
   }
 }
 
@@ -525,8 +550,8 @@ TEST_F(SysmonTest, TracesAtOnceAndThenAtEachPeriodAlsoWhenIdle) {
   EXPECT_LE(host.Count("trace"), 11);
 }
 
-void PauseAtRandom(FastRand* rand) {
-  const int64_t wait = rand->Below(100) * kUs;
+void PauseAtRandom(FastRand* rand, uint32_t most_us) {
+  const int64_t wait = rand->Below(most_us) * kUs;
   for (const int64_t end = NanoTime() + wait; NanoTime() < end;) {
   }
 }
@@ -562,7 +587,7 @@ TEST(SysmonThreadTest, NoWakeupIsLostOnTheWayToDeepSleep) {
   std::thread thread([&] { sysmon.Run(); });
   FastRand rand(NextSeed());
   for (int i = 0; i < 500; ++i) {
-    PauseAtRandom(&rand);
+    PauseAtRandom(&rand, 100);
     const int before = host.looks.load();
     host.all_idle.store(false);
     sysmon.Wakeup();
@@ -602,7 +627,7 @@ TEST(SysmonThreadTest, ASoonLookIsNeverMissed) {
   std::thread thread([&] { sysmon.Run(); });
   FastRand rand(NextSeed());
   for (int i = 0; i < 500; ++i) {
-    PauseAtRandom(&rand);
+    PauseAtRandom(&rand, 400);  // sysmon sleeps for ever after 100
     const int64_t now = NanoTime();
     host.last_poll.store(now);
     sysmon.LookSoon(now);
