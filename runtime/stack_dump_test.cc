@@ -204,14 +204,17 @@ TEST(DumpTest, ShowsALoopAfterIdleThreadsHaveEnded) {
 TEST(DumpTest, SaysWhoIsLockedToItsThread) {
   RunWith(2, [] {
     auto c = MakeChan<int>();
-    GoNamed("locked", [c] {
+    auto ended = MakeChan<int>();
+    GoNamed("locked", [c, ended] {
       LockOSThread();
       c.Recv();
+      ended.Close();
     });
     AwaitState("locked", "chan receive");
     EXPECT_THAT(PartOf(DumpGoroutines(), "locked"),
                 HasSubstr("[chan receive, locked to thread]:\n"));
     c.Close();
+    ended.Recv();  // its thread may be that of Run, which leaves with this one
   });
 }
 

@@ -423,6 +423,7 @@ TEST(TraceTest, GoexitAndLockedThreads) {
       Goexit();  // its thread ends with it
     });
     wg.Wait();
+    while (NumGoroutine() > 1) Gosched();  // they end after their Done
   });
   EXPECT_TRACE(r);
   EXPECT_GE(r.OfType(tracetool::kEvGoDestroy).size(), 2u);
@@ -474,6 +475,7 @@ TEST(TraceTest, ThousandsOfGoroutines) {
     ASSERT_TRUE(StartTrace(path).ok());
     c.Close();
     wg.Wait();
+    while (NumGoroutine() > 1) Gosched();  // they end after their Done
     StopTrace();
   });
   const Recorded r = ReadRecorded(path);
