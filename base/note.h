@@ -7,8 +7,9 @@
 //
 // Thread safety: Wakeup from any thread and from a signal handler; Sleep and
 // SleepFor from one thread at a time; Clear only when nobody sleeps and no
-// Wakeup is on its way (a WakeupIfClear that is may be lost). A woken sleeper may destroy the Note at once: Wakeup
-// does not touch its memory after the sleeper can have seen it.
+// Wakeup is on its way (a WakeupIfClear that is may be lost). A woken sleeper may
+// destroy the Note at once: Wakeup does not touch its memory after the sleeper can
+// have seen it.
 // Memory: all that happened before Wakeup is visible after Sleep.
 // Source: Go's note, notesleep, notetsleep, notewakeup (lock_futex.go).
 #ifndef MPG_BASE_NOTE_H_

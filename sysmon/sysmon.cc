@@ -105,7 +105,7 @@ int64_t Sysmon::Step() {
     last_periodic_ = now;
     host_->Periodic(now);
   }
-  next_slice_end_ = next_stall_ = next_help_ = kForever;
+  look_by_ = kForever;
   bool retaken = WatchPolls(now);
   // Due by the next look.
   if (host_->NextTimer() < now + options_.max_sleep_ns) host_->StartForTimer();
@@ -119,8 +119,7 @@ int64_t Sysmon::Step() {
   } else {
     delay_ns_ = std::min(delay_ns_ * 2, options_.max_sleep_ns);
   }
-  const int64_t next = std::min({next_slice_end_, next_stall_, next_help_});
-  return std::min({delay_ns_, NextTraceIn(now), next - now});
+  return std::min({delay_ns_, NextTraceIn(now), look_by_ - now});
 }
 
 // True: goroutines were made runnable.
@@ -132,14 +131,14 @@ bool Sysmon::WatchPolls(int64_t now) {
     // Where polls are frequent and now and then some processor is idle, LookSoon
     // need not wake sysmon.
     if (now - last_idle_ < options_.max_sleep_ns) {
-      next_help_ = last + options_.unpolled_ns;
+      LookBy(last + options_.unpolled_ns);
     }
     return false;
   }
   if (!host_->NetworkUnpolled()) return false;
   if (others_idle) {
     host_->WakeToPoll();
-    next_help_ = now + options_.unpolled_ns;
+    LookBy(now + options_.unpolled_ns);
   }
   // Whoever was woken may be kept from it.
   const int64_t patience = (others_idle ? 2 : 1) * options_.max_sleep_ns;
@@ -212,14 +211,13 @@ void Sysmon::WatchStall(int proc, Stillness* still, int64_t now) {
   }
   if (still->reported) return;
   const int64_t due = still->since + options_.stall_ns;
-  next_stall_ = std::min(next_stall_, due > now ? due : now + kStallRetryNs);
+  LookBy(due > now ? due : now + kStallRetryNs);
 }
 
 bool Sysmon::Retake(int64_t now) {
   const int n = host_->NumProcs();
   if (static_cast<int>(seen_.size()) < n) seen_.resize(n);
   bool any = false;
-  next_slice_end_ = kForever;
   for (int i = 0; i < n; ++i) {
     if (RetakeProc(i, host_->Sample(i), &seen_[i], now)) any = true;
   }
@@ -242,15 +240,11 @@ bool Sysmon::RetakeProc(int proc, const SysmonHost::ProcSample& sample,
     overstays = true;
     if (host_->Preempt(proc)) any_forced = true;
   }
-  next_slice_end_ = std::min(
-      next_slice_end_,
-      overstays ? std::max(host_->NextDue(), now + options_.min_sleep_ns)
-                : seen->schedwhen + options_.time_slice_ns);
+  LookBy(overstays ? std::max(host_->NextDue(), now + options_.min_sleep_ns)
+                   : seen->schedwhen + options_.time_slice_ns);
   const bool others_idle = host_->OthersIdle();
   const bool could_share = sample.has_local_work && others_idle;
-  if (could_share) {
-    next_help_ = std::min(next_help_, now + options_.unpolled_ns);
-  }
+  if (could_share) LookBy(now + options_.unpolled_ns);
   // A goroutine that makes one short call after another is in one at most looks:
   // its slice ends here. Go: sysretake.
   if (in_syscall && (overstays || LongCall(sample, seen, others_idle, now))) {

@@ -32,10 +32,10 @@
 // distance doubles with each, up to max_sleep_ns; something retaken brings it
 // back to min_sleep_ns, as does a Preempt that wants to be called again or a deep
 // sleep. After less than max_sleep_ns without work it doubles at once: a look costs
-// some 20 us where cores are scarce. None
-// is later than the end of a slice that has been seen to begin, nor, while others
-// could help, than unpolled_ns after the last if a processor has queued work or the
-// network is unpolled, or than that after a poll that LookSoon was told of.
+// some 20 us where cores are scarce. None is later than the end of a slice that has
+// been seen to begin, nor, while others could help, than unpolled_ns after the last
+// if a processor has queued work or the network is unpolled, or than that after a
+// poll that LookSoon was told of.
 //
 // Deep sleep. When all is idle (AllIdle) there is nothing to watch. After
 // idle_check_ns of it, WhenAllIdle is called, and then sysmon sleeps until
@@ -196,6 +196,9 @@ class Sysmon {
   void WatchStall(int proc, Stillness* still, int64_t now);
   bool Retake(int64_t now);
   bool WatchPolls(int64_t now);
+  void LookBy(int64_t when) {
+    if (when < look_by_) look_by_ = when;
+  }
   bool RetakeProc(int proc, const SysmonHost::ProcSample& sample, Seen* seen,
                   int64_t now);
   bool LongCall(const SysmonHost::ProcSample& sample, Seen* seen,
@@ -213,11 +216,9 @@ class Sysmon {
   int64_t idle_since_ = -1;     // -1: not all is idle
   int64_t next_idle_call_ = 0;  // of WhenAllIdle, in this period
   bool watching_ = false;       // asleep_ was set in this period
-  int64_t next_slice_end_ = 0;  // of this look
+  int64_t look_by_ = 0;         // the latest time for the next look
   int64_t last_poll_ = 0;       // that of the host at the last look
-  int64_t next_help_ = 0;       // of this look, for what others could take
-  int64_t last_idle_ = 0;       // the last look that saw somebody who could
-  int64_t next_stall_ = 0;      // of this look
+  int64_t last_idle_ = 0;       // the last look that saw somebody idle
   int64_t last_trace_;
   int64_t last_periodic_;
 
